@@ -1,0 +1,122 @@
+"""MONAI's MLflow handler with what a run needs to be found again: tags, commit, cohort, traces, artifacts."""
+
+from __future__ import annotations
+
+import logging
+import math
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import mlflow
+from ignite.engine import Engine, Events
+from monai.handlers import MLFlowHandler
+
+from bundle.engines.distributed import rank
+
+logger = logging.getLogger(__name__)
+NOT_ARTIFACTS = ("checkpoints",)
+
+
+class MLflowTrackingHandler(MLFlowHandler):
+    """One MLflow run a training: parameters at its start, the history's row every epoch, files at its end.
+
+    Attach it after the HistoryHandler and the FinalTestHandler. A resumed training goes on with its own run (the id
+    is in the checkpoint). No personal data: manifest rows and a digest, never paths or identifiers of patients.
+
+    Args:
+        output_dir: the run's folder; its files become artifacts, except checkpoints.
+        tracking_uri: SQLite file or server; the environment's MLFLOW_TRACKING_URI wins.
+        experiment_name, run_name: as shown in `mlflow ui`; the run name must be unique.
+        params: numbers and words a user varies.
+        tags: for example the cohort's digest.
+        enabled: False for no tracking.
+    """
+
+    def __init__(
+        self,
+        output_dir: str,
+        tracking_uri: str,
+        experiment_name: str,
+        run_name: str,
+        params: dict[str, Any] | None = None,
+        tags: dict[str, Any] | None = None,
+        enabled: bool = True,
+    ) -> None:
+        self.enabled = enabled and rank() == 0
+        self.output_dir = Path(output_dir)
+        self.tags = {**(tags or {}), **git_tags(Path(__file__).parent)}
+        self._resumed_run: str | None = None
+        if not self.enabled:
+            return
+        if tracking_uri.startswith("sqlite:///"):
+            Path(tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        super().__init__(
+            tracking_uri=tracking_uri, experiment_name=experiment_name, run_name=run_name, experiment_param=params,
+            iteration_log=False,
+        )  # fmt: skip
+
+    def attach(self, engine: Engine) -> None:
+        if not self.enabled:
+            return
+        # not at STARTED: a checkpoint is loaded there, and may say which run goes on
+        engine.add_event_handler(Events.EPOCH_STARTED, self._ensure_run)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._log_row)
+        engine.add_event_handler(Events.COMPLETED, self._finish)
+        engine.add_event_handler(Events.EXCEPTION_RAISED, self._fail)
+
+    def _ensure_run(self, engine: Engine) -> None:
+        if self.cur_run is not None:
+            return
+        if self._resumed_run is not None:
+            try:
+                self.cur_run = self.client.get_run(self._resumed_run)
+                self.client.update_run(self._resumed_run, status="RUNNING")
+                self._set_experiment()
+                return
+            except mlflow.exceptions.MlflowException:
+                logger.warning("the checkpoint's MLflow run is not in this database; starting a new one")
+        self.start(engine)
+        for name, value in self.tags.items():
+            self.client.set_tag(self.cur_run.info.run_id, name, value)
+
+    def _log_row(self, engine: Any) -> None:
+        row = {name: value for name, value in engine.state.history.rows[-1].items() if math.isfinite(value)}
+        self._log_metrics(row, step=int(row.pop("epoch")))
+
+    def _finish(self, engine: Engine) -> None:
+        self._ensure_run(engine)
+        run_id = self.cur_run.info.run_id
+        for path in sorted(self.output_dir.rglob("*")):
+            relative = path.relative_to(self.output_dir)
+            if path.is_file() and relative.parts[0] not in NOT_ARTIFACTS:
+                folder = str(relative.parent) if relative.parent.parts else None
+                self.client.log_artifact(run_id, str(path), folder)
+        test = getattr(engine.state, "test_metrics", {})
+        self._log_metrics({f"test_{name}": value for name, value in test.items() if math.isfinite(value)})
+        self.close()
+
+    def _fail(self, engine: Engine, error: Exception) -> None:
+        if self.cur_run is not None:
+            self.client.set_terminated(self.cur_run.info.run_id, "FAILED")
+        raise error
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"run_id": self.cur_run.info.run_id} if self.enabled and self.cur_run else {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._resumed_run = state.get("run_id")
+
+
+def git_tags(folder: Path) -> dict[str, str]:
+    """Commit of the code that runs, and whether it was changed since; empty outside of a checkout."""
+    try:
+        commit, changed = (
+            subprocess.run(
+                ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, timeout=10
+            ).stdout.strip()
+            for arguments in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
+        )
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    return {"git_commit": commit, "git_changed": str(bool(changed)).lower()}

@@ -1,0 +1,71 @@
+"""Collects an evaluator's predictions, eye by eye."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+from ignite.engine import Engine, Events
+
+from bundle.data import Cohort
+from bundle.reporting.predictions import Predictions
+
+logger = logging.getLogger(__name__)
+KEYS = {"oct+fundus": "pred", "oct": "pred_oct", "fundus": "pred_fundus"}
+
+
+class PredictionsHandler:
+    """At ITERATION_COMPLETED keeps every eye's predictions; at COMPLETED writes predictions.csv.
+
+    Needs decollated output with `pred`, `pred_oct`, `pred_fundus` (1,) and items with `row`.
+
+    Args:
+        cohort: gives eye and the anonymous patient number of each row.
+        output_dir: folder of the file.
+        split: its name, for the CSV.
+    """
+
+    def __init__(self, cohort: Cohort, output_dir: str, split: str = "test") -> None:
+        self.cohort, self.output_dir, self.split = cohort, Path(output_dir), split
+        self.predictions: Predictions | None = None
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.STARTED, self._reset)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
+        engine.add_event_handler(Events.COMPLETED, self._complete)
+
+    def write(self, predictions: Predictions) -> None:
+        """Write what this handler is for; a variant overrides it."""
+        path = predictions.to_csv(self.output_dir / "predictions.csv")
+        print(f"{len(predictions)} eyes predicted: {path}")
+
+    def _reset(self, engine: Engine) -> None:
+        self._rows: list[int] = []
+        self._values: dict[str, list[float]] = {key: [] for key in (*KEYS.values(), "label")}
+
+    def _collect(self, engine: Engine) -> None:
+        for item, output in zip(engine.state.batch, engine.state.output, strict=True):
+            self._rows.append(int(item["row"]))
+            for key, values in self._values.items():
+                values.append(float(output[key]))
+
+    def _complete(self, engine: Engine) -> None:
+        self.predictions = self._table()
+        self.write(self.predictions)
+
+    def _table(self) -> Predictions:
+        numbers: dict[str, int] = {}
+        patient = {one.row: numbers.setdefault(one.patient_id, len(numbers)) for one in self.cohort.rows}
+        eye = {one.row: one.eye for one in self.cohort.rows}
+        values = {key: np.array(column, dtype=np.float64) for key, column in self._values.items()}
+        both = np.isfinite(values["pred_oct"]) & np.isfinite(values["pred_fundus"])
+        values["pred"] = np.where(both, values["pred"], np.nan)
+        return Predictions(
+            row=np.array(self._rows, dtype=np.int64),
+            eye=np.array([eye[row] for row in self._rows]),
+            split=np.array([self.split] * len(self._rows)),
+            patient=np.array([patient[row] for row in self._rows], dtype=np.int64),
+            label_db=values["label"],
+            pred_db={subset: values[key] for subset, key in KEYS.items()},
+        )

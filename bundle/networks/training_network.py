@@ -1,0 +1,108 @@
+"""The network as training sees it: every prediction, feature and projection that the objective needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bundle.networks.regressor import MDRegressor
+
+FUSION = "fusion"
+PROBE = "probe"
+
+
+class TrainingNetwork(nn.Module):
+    """Wraps the `MDRegressor` that is exported and adds what only training needs.
+
+    The fusion reads one clone of the features h_m and the auxiliary heads another, so that gradient hooks can tell
+    the multimodal gradient u_m from the unimodal v_m without a further backward pass (method, 3 iii).
+
+    Args:
+        regressor: the network to train.
+        projection_dim: size of the projections z_m for the contrastive term.
+        probe_heads: True cuts the unimodal heads off the encoders (they learn from detached features), for
+            training without unimodal supervision: the encoders then learn from the fused loss alone while each
+            modality's own error stays observable.
+
+    forward returns a dict with, for each modality m of the regressor:
+        pred: (B, 1) dB, from all that is present;  pred_m: (B, 1) dB from m alone, NaN where m is missing;
+        z_m: (B, projection_dim), NaN where m is missing;
+        features: {m: {"h", "fused", "aux"}} tokens (B, N, C), for gradient hooks.
+    """
+
+    def __init__(self, regressor: MDRegressor, projection_dim: int = 128, probe_heads: bool = False) -> None:
+        super().__init__()
+        self.regressor = regressor
+        self.modalities = regressor.modalities
+        # with one modality its head is the prediction itself, so it is never a probe
+        self.probe_heads = probe_heads and len(self.modalities) > 1
+        self.projections = nn.ModuleDict()
+        for name in self.modalities:
+            width = self.encoder(name).out_features
+            self.projections[name] = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, projection_dim))
+
+    def encoder(self, modality: str) -> Any:
+        """The encoder module of a modality."""
+        return getattr(self.regressor, f"{modality}_encoder")
+
+    def head(self, modality: str) -> nn.Module:
+        """The unimodal head of a modality."""
+        return getattr(self.regressor, f"{modality}_head")
+
+    def parameter_blocks(self) -> dict[str, list[nn.Parameter]]:
+        """Parameters by block (method, Notation): one a modality, then `fusion`; grouped by module identity.
+
+        Probe heads belong to no block: they must not move the ascent or the modulation.
+        """
+        blocks: dict[str, list[nn.Parameter]] = {}
+        for name in self.modalities:
+            modules = [self.encoder(name), self.projections[name]]
+            if not self.probe_heads:
+                modules.append(self.head(name))
+            blocks[name] = [p for module in modules for p in module.parameters()]
+        if len(self.modalities) > 1:
+            blocks[FUSION] = list(self.regressor.fusion.parameters())
+        return blocks
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Optimiser groups, one a block and one for the probes, each with its name under `block`."""
+        groups = [{"params": params, "block": name} for name, params in self.parameter_blocks().items()]
+        if self.probe_heads:
+            probes = [p for name in self.modalities for p in self.head(name).parameters()]
+            groups.append({"params": probes, "block": PROBE})
+        return groups
+
+    def forward(self, image: Tensor | None = None, fundus: Tensor | None = None) -> dict[str, Any]:
+        inputs = {"oct": image, "fundus": fundus}
+        outputs: dict[str, Any] = {"features": {}}
+        tokens, present = {}, {}
+        for name in self.modalities:
+            x = inputs[name]
+            if x is None:
+                raise ValueError(f"TrainingNetwork: `{name}` is None; mark a missing modality by rows of NaN")
+            present[name] = self.regressor.present(x)
+            encode = getattr(self.regressor, f"encode_{name}")
+            h_BNC = encode(torch.where(present[name].view(-1, *[1] * (x.ndim - 1)), x, 0.0), present[name])
+            fused_BNC, aux_BNC = h_BNC.clone(), h_BNC.clone()
+            tokens[name] = fused_BNC
+            outputs["features"][name] = {"h": h_BNC, "fused": fused_BNC, "aux": aux_BNC}
+            self._add_unimodal(outputs, name, aux_BNC, present[name])
+        outputs["pred"] = self._fused(outputs, tokens, present)
+        return outputs
+
+    def _add_unimodal(self, outputs: dict[str, Any], name: str, aux_BNC: Tensor, present_B: Tensor) -> None:
+        pooled_BC = aux_BNC.mean(1)
+        head_input = pooled_BC.detach() if self.probe_heads else pooled_BC
+        missing_B1 = torch.logical_not(present_B).unsqueeze(1)
+        outputs[f"pred_{name}"] = self.regressor.to_db(self.head(name)(head_input)).masked_fill(missing_B1, torch.nan)
+        outputs[f"z_{name}"] = self.projections[name](pooled_BC).float().masked_fill(missing_B1, torch.nan)
+
+    def _fused(self, outputs: dict[str, Any], tokens: dict[str, Tensor], present: dict[str, Tensor]) -> Tensor:
+        if len(self.modalities) == 1:
+            return outputs[f"pred_{self.modalities[0]}"]
+        fused_B1 = self.regressor.to_db(self.regressor.fusion(tokens["oct"], tokens["fundus"]))
+        both_B1 = torch.logical_and(present["oct"], present["fundus"]).unsqueeze(1)
+        # an eye with one modality does not train the fusion: its unimodal loss is the one that learns from it
+        return fused_B1.masked_fill(torch.logical_not(both_B1), torch.nan)
