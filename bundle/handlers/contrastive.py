@@ -69,6 +69,10 @@ class ContrastiveHandler:
                 self._pending[name] = (z_NC.detach(), md_N.detach())
             if weight == 0:
                 continue
+            if not bool(z_NC.isfinite().all()):
+                # a diverged network: let the trainer see it, skip the step and name the eyes
+                output["loss"] = output["loss"] + z_NC.sum()
+                continue
             queue = self._queue(name, z_NC)
             term = self.loss(z_NC, md_N, queue.z, queue.md_db)
             output["loss"] = output["loss"] + weight * term

@@ -20,7 +20,7 @@ class MultimodalRegressionLoss(nn.Module):
         unimodal_weight: beta. With 0 the unimodal heads are probes: they learn from detached features with weight 1,
             which reaches no encoder (`TrainingNetwork(probe_heads=True)`).
 
-    forward(outputs, label_db (B, 1), weight (B,) or None) -> {"total", "fused", and one entry a modality}.
+    forward(outputs, label_db (B, 1), weight (B, 1) or None) -> {"total", "fused", and one entry a modality}.
     """
 
     def __init__(self, scale_db: float, unimodal_weight: float = 0.5) -> None:

@@ -95,14 +95,18 @@ class TrainingNetwork(nn.Module):
     def _add_unimodal(self, outputs: dict[str, Any], name: str, aux_BNC: Tensor, present_B: Tensor) -> None:
         pooled_BC = aux_BNC.mean(1)
         head_input = pooled_BC.detach() if self.probe_heads else pooled_BC
-        missing_B1 = torch.logical_not(present_B).unsqueeze(1)
-        outputs[f"pred_{name}"] = self.regressor.to_db(self.head(name)(head_input)).masked_fill(missing_B1, torch.nan)
-        outputs[f"z_{name}"] = self.projections[name](pooled_BC).float().masked_fill(missing_B1, torch.nan)
+        outputs[f"pred_{name}"] = mark_missing(self.regressor.to_db(self.head(name)(head_input)), present_B)
+        outputs[f"z_{name}"] = mark_missing(self.projections[name](pooled_BC).float(), present_B)
 
     def _fused(self, outputs: dict[str, Any], tokens: dict[str, Tensor], present: dict[str, Tensor]) -> Tensor:
         if len(self.modalities) == 1:
             return outputs[f"pred_{self.modalities[0]}"]
         fused_B1 = self.regressor.to_db(self.regressor.fusion(tokens["oct"], tokens["fundus"]))
-        both_B1 = torch.logical_and(present["oct"], present["fundus"]).unsqueeze(1)
         # an eye with one modality does not train the fusion: its unimodal loss is the one that learns from it
-        return fused_B1.masked_fill(torch.logical_not(both_B1), torch.nan)
+        return mark_missing(fused_B1, torch.logical_and(present["oct"], present["fundus"]))
+
+
+def mark_missing(values_BC: Tensor, present_B: Tensor) -> Tensor:
+    """NaN in the rows of missing modalities, and only there: a diverged value becomes infinite, so that it is seen."""
+    shown = torch.nan_to_num(values_BC, nan=torch.inf, posinf=torch.inf, neginf=-torch.inf)
+    return shown.masked_fill(torch.logical_not(present_B).unsqueeze(1), torch.nan)
