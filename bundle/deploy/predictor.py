@@ -1,0 +1,80 @@
+"""From image files to Mean Deviation with a saved model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.bundle import ConfigParser
+
+from bundle.data.readers import read_fundus, read_oct
+from bundle.deploy.model_folder import load_model
+from bundle.errors import InputError
+from bundle.metrics import stage_of
+
+INFERENCE_CONFIG = Path(__file__).resolve().parents[2] / "configs" / "inference.yaml"
+GRID_KEYS = ("oct_grid", "oct_extent_mm", "fundus_size")
+
+
+class Predictor:
+    """A model folder, ready to read eyes; the transforms are those of configs/inference.yaml on the model's grid.
+
+    Args:
+        folder: with model.pt and model.json, for example eval/latest. Nothing in it is run as code.
+        device: torch device.
+
+    Raises:
+        InputError: the folder is not a model's, or is damaged.
+    """
+
+    def __init__(self, folder: str | Path, device: str = "cpu") -> None:
+        self.device = torch.device(device)
+        self.network, self.description = load_model(folder, self.device)
+        parser = ConfigParser()
+        parser.read_config(str(INFERENCE_CONFIG))
+        for key in GRID_KEYS:
+            parser[key] = self.description[key]
+        self.preprocessing = parser.get_parsed_content("preprocessing")
+
+    @torch.inference_mode()
+    def predict(self, oct: str | None = None, fundus: str | None = None, eye: str | None = None) -> dict[str, Any]:
+        """One eye: `md_db`, `stage`, `eye`, `modalities` used, and each modality's own estimate where both are there.
+
+        Args:
+            oct, fundus: paths; at least one.
+            eye: "OD" or "OS"; None takes it from the files.
+
+        Raises:
+            InputError: no image, a modality that the model does not read, an unreadable file, or an unknown eye.
+        """
+        paths = {"oct": oct, "fundus": fundus}
+        given = [name for name, path in paths.items() if path]
+        used = [name for name in given if name in self.network.modalities]
+        if not used:
+            found = f"only {given[0]}" if given else "neither OCT nor fundus"
+            raise InputError(f"predict: found {found}; this model reads {' and '.join(self.network.modalities)}")
+        keys = {"oct": "image", "fundus": "fundus"}
+        item: dict[str, Any] = {keys[name]: str(paths[name]) for name in used}
+        item["eye"] = eye or self._eye_of(oct, fundus)
+        batch = self.preprocessing(item)
+        image, photo = (batch[key][None].to(self.device) for key in ("image", "fundus"))
+        answers = self.network.predict_subsets(image, photo)[0].tolist()
+        result = {"md_db": round(answers[0], 3), "stage": stage_of(answers[0]), "eye": item["eye"], "modalities": used}
+        if len(used) == 2:
+            result |= {"md_oct_db": round(answers[1], 3), "md_fundus_db": round(answers[2], 3)}
+        return result | {"model_version": self.version}
+
+    @property
+    def version(self) -> str:
+        """Bundle version and the first digits of the weights' checksum."""
+        return f"{self.description.get('version', 'unknown')}+{self.description['weights_sha256'][:8]}"
+
+    @staticmethod
+    def _eye_of(oct: str | None, fundus: str | None) -> str:
+        found = {read_oct(oct).laterality} if oct else set()
+        found |= {read_fundus(fundus).laterality} if fundus else set()
+        found.discard(None)
+        if len(found) != 1:
+            raise InputError(f"eye: the files say {sorted(map(str, found)) or 'nothing'}; expected --eye OD or --eye OS")
+        return str(found.pop())
