@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 from monai.bundle import ConfigParser
 
+from bundle.engines.distributed import rank
 from bundle.errors import InputError
 from bundle.reporting.atomic import write_text_atomic
 
@@ -75,6 +76,8 @@ def start_run(output_dir: str) -> None:
     Raises:
         InputError: the folder cannot be made.
     """
+    if rank() != 0:
+        return
     folder = Path(output_dir)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 import torch
 import torch.distributed as dist
 import torch.distributed.nn.functional as dist_nn
@@ -57,3 +59,11 @@ def any_rank(flag: bool, device: torch.device) -> bool:
 def rank() -> int:
     """Rank of this process, 0 when there is one."""
     return dist.get_rank() if world_size() > 1 else 0
+
+
+def shared_run_name() -> str:
+    """The time as a run name, rank 0's on every rank."""
+    names = [datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f")[:-3]]
+    if world_size() > 1:
+        dist.broadcast_object_list(names, src=0)
+    return names[0]

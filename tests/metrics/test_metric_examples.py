@@ -1,0 +1,11 @@
+import doctest
+import importlib
+
+import pytest
+
+
+@pytest.mark.parametrize("name", ["regression", "stages"])
+def test_examples_in_the_docstrings_run(name) -> None:
+    found = doctest.testmod(importlib.import_module(f"bundle.metrics.{name}"))
+    assert found.attempted > 0
+    assert found.failed == 0
