@@ -11,7 +11,8 @@ from types import TracebackType
 class InputError(ValueError):
     """A file, row, column, key or option that the user can mend.
 
-    The message is one line: where it is, what was found, what was expected, how to mend it.
+    The message is one line: where it is, what was found, what was expected, how to mend it. Where there are several
+    problems, of a manifest for example, more lines follow, and the first stands by itself.
     It never holds a patient's identifier.
     """
 
