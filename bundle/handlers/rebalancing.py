@@ -63,7 +63,7 @@ class RebalancingHandler:
         engine.add_event_handler(Events.STARTED, self.check)
         if not isinstance(self.combiner, SumCombiner):
             if self.conflict == "feature":
-                engine.add_event_handler(IterationEvents.FORWARD_COMPLETED, self.hook_features)
+                engine.add_event_handler(Events.STARTED, self.hook_features)
             else:
                 engine.add_event_handler(IterationEvents.LOSS_COMPLETED, self.take_auxiliary_gradient)
                 engine.add_event_handler(IterationEvents.BACKWARD_COMPLETED, self.combine_parameters)
@@ -87,17 +87,18 @@ class RebalancingHandler:
     # ---- conflict ------------------------------------------------------------------------------------------------
 
     def hook_features(self, engine: Any) -> None:
-        """Catch u and v where the features were cloned, and hand the combined gradient to the encoder."""
-        if not engine.state.final_pass:
-            return
-        for name, features in engine.state.output["outputs"]["features"].items():
-            if features["h"].requires_grad:
-                self._hook_one(name, features, engine.state.output["scalars"])
+        """Have the network register the hooks that combine u and v, in the pass whose gradients count."""
 
-    def _hook_one(self, name: str, features: dict[str, Tensor], scalars: dict[str, float]) -> None:
+        def register(name: str, h: Tensor, fused: Tensor, aux: Tensor) -> None:
+            if engine.state.final_pass:
+                self._hook_one(name, h, fused, aux, engine.state.output["scalars"])
+
+        engine.training_network.feature_hook = register
+
+    def _hook_one(self, name: str, h: Tensor, fused: Tensor, aux: Tensor, scalars: dict[str, float]) -> None:
         caught: dict[str, Tensor] = {}
-        features["fused"].register_hook(lambda g: caught.__setitem__("u", g))
-        features["aux"].register_hook(lambda g: caught.__setitem__("v", g))
+        fused.register_hook(lambda g: caught.__setitem__("u", g))
+        aux.register_hook(lambda g: caught.__setitem__("v", g))
 
         def combine(g: Tensor) -> Tensor:
             if len(caught) < 2:
@@ -106,7 +107,7 @@ class RebalancingHandler:
             scalars[f"cosine_{name}"] = float(cosine(u, v))
             return self.combiner(u, v).view_as(g)
 
-        features["h"].register_hook(combine)
+        h.register_hook(combine)
 
     def take_auxiliary_gradient(self, engine: Any) -> None:
         """v_m with respect to the encoder's parameters, before the backward of the total loss frees the graph."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -29,15 +30,19 @@ class TrainingNetwork(nn.Module):
     forward returns a dict with, for each modality m of the regressor:
         pred: (B, 1) dB, from all that is present;  pred_m: (B, 1) dB from m alone, NaN where m is missing;
         z_m: (B, projection_dim), NaN where m is missing;
-        features: {m: {"h", "fused", "aux"}} tokens (B, N, C), for gradient hooks.
+        features: {m: {"h", "fused", "aux"}} tokens (B, N, C).
+
+    `feature_hook`, when set, is called in forward with (m, h, fused, aux): the place to register gradient hooks, since
+    DistributedDataParallel hands out copies of the outputs.
     """
 
     def __init__(self, regressor: MDRegressor, projection_dim: int = 128, probe_heads: bool = False) -> None:
         super().__init__()
         self.regressor = regressor
-        self.modalities = regressor.modalities
+        self.modalities, self.projection_dim = regressor.modalities, projection_dim
         # with one modality its head is the prediction itself, so it is never a probe
         self.probe_heads = probe_heads and len(self.modalities) > 1
+        self.feature_hook: Callable[[str, Tensor, Tensor, Tensor], None] | None = None
         self.projections = nn.ModuleDict()
         for name in self.modalities:
             width = self.encoder(name).out_features
@@ -83,14 +88,27 @@ class TrainingNetwork(nn.Module):
             if x is None:
                 raise ValueError(f"TrainingNetwork: `{name}` is None; mark a missing modality by rows of NaN")
             present[name] = self.regressor.present(x)
+            if not bool(present[name].any()):
+                self._add_absent(outputs, name, x)
+                continue
             encode = getattr(self.regressor, f"encode_{name}")
             h_BNC = encode(torch.where(present[name].view(-1, *[1] * (x.ndim - 1)), x, 0.0), present[name])
             fused_BNC, aux_BNC = h_BNC.clone(), h_BNC.clone()
+            if self.feature_hook is not None and h_BNC.requires_grad:
+                self.feature_hook(name, h_BNC, fused_BNC, aux_BNC)
             tokens[name] = fused_BNC
             outputs["features"][name] = {"h": h_BNC, "fused": fused_BNC, "aux": aux_BNC}
             self._add_unimodal(outputs, name, aux_BNC, present[name])
         outputs["pred"] = self._fused(outputs, tokens, present)
         return outputs
+
+    def _add_absent(self, outputs: dict[str, Any], name: str, x: Tensor) -> None:
+        """A modality that no eye of the batch has: its encoder is not run, so that neither weight decay nor the
+        statistics of an empty batch can move it."""
+        blank_BNC = x.new_zeros(x.shape[0], 1, self.encoder(name).out_features)
+        outputs["features"][name] = {"h": blank_BNC, "fused": blank_BNC, "aux": blank_BNC}
+        outputs[f"pred_{name}"] = x.new_full((x.shape[0], 1), torch.nan)
+        outputs[f"z_{name}"] = x.new_full((x.shape[0], self.projection_dim), torch.nan)
 
     def _add_unimodal(self, outputs: dict[str, Any], name: str, aux_BNC: Tensor, present_B: Tensor) -> None:
         pooled_BC = aux_BNC.mean(1)
@@ -101,6 +119,8 @@ class TrainingNetwork(nn.Module):
     def _fused(self, outputs: dict[str, Any], tokens: dict[str, Tensor], present: dict[str, Tensor]) -> Tensor:
         if len(self.modalities) == 1:
             return outputs[f"pred_{self.modalities[0]}"]
+        if len(tokens) < 2:
+            return torch.full_like(outputs[f"pred_{self.modalities[0]}"], torch.nan)
         fused_B1 = self.regressor.to_db(self.regressor.fusion(tokens["oct"], tokens["fundus"]))
         # an eye with one modality does not train the fusion: its unimodal loss is the one that learns from it
         return mark_missing(fused_B1, torch.logical_and(present["oct"], present["fundus"]))

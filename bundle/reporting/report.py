@@ -98,7 +98,9 @@ def _label_picture(
 def _training_pictures(history: History, folder: Path) -> dict[str, Path]:
     pictures = {}
     if len(history):
-        pictures["loss_curves"] = plots.plot_loss_curves(history, folder / "loss_curves.png")
+        # the fused loss alone: the contrast's warm-up would make the total rise
+        train = "loss_fused" if "loss_fused" in history.columns else "train_loss"
+        pictures["loss_curves"] = plots.plot_loss_curves(history, folder / "loss_curves.png", train=train)
     if plots.has_modulation(history):
         pictures["modulation"] = plots.plot_modulation(history, folder / "modulation.png")
     return pictures
