@@ -1,0 +1,1 @@
+"""Public data sets, one file each: readers of their own layout that end in a manifest."""
