@@ -14,8 +14,9 @@ import numpy as np
 from bundle.errors import InputError
 
 N_POINTS = 54
-# Rows of the pattern from above: vertical eccentricity and the first and last horizontal eccentricity, degrees.
-_ROWS_DEG = ((21, -9, 9), (15, -15, 15), (9, -21, 21), (3, -27, 21), (-3, -27, 21), (-9, -21, 21), (-15, -15, 15), (-21, -9, 9))
+# Upper rows of the pattern from above (the lower ones mirror them): y and first and last x, degrees.
+_UPPER_ROWS_DEG = ((21, -9, 9), (15, -15, 15), (9, -21, 21), (3, -27, 21))
+_ROWS_DEG = (*_UPPER_ROWS_DEG, *((-y, first, last) for y, first, last in reversed(_UPPER_ROWS_DEG)))
 POINTS_DEG: np.ndarray = np.array(
     [(x, y) for y, first, last in _ROWS_DEG for x in range(first, last + 1, 6)], dtype=np.float64
 )
