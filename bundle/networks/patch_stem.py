@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from monai.networks.layers.factories import Conv, Dropout
@@ -40,8 +41,8 @@ class ResidualStage(nn.Module):
 class PatchStemEncoder(nn.Module):
     """Image to tokens: (B, C_in, *) -> (B, N, channels[-1]).
 
-    The stem is one convolution with kernel = stride = `patch`: about a third of the cost of overlapping stems on
-    anisotropic OCT, and more accurate on the phantom (docs/results). Every later stage halves each axis.
+    The stem is one convolution with kernel = stride = `patch`, which suits the anisotropic voxels of OCT and costs
+    less than overlapping stems. Every later stage halves each axis.
 
     Args:
         spatial_dims: 3 for OCT (B-scan, depth, A-scan), 2 for fundus.
@@ -72,9 +73,7 @@ class PatchStemEncoder(nn.Module):
             get_norm_layer(norm_, spatial_dims, channels[0]),
             get_act_layer("gelu"),
         )
-        self.stages = nn.Sequential(
-            *[ResidualStage(spatial_dims, a, b, 2, norm_) for a, b in zip(channels[:-1], channels[1:], strict=True)]
-        )
+        self.stages = nn.Sequential(*[ResidualStage(spatial_dims, a, b, 2, norm_) for a, b in pairwise(channels)])
         self.dropout = Dropout["dropout", spatial_dims](dropout)
 
     def forward(self, x: Tensor) -> Tensor:
