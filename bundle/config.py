@@ -70,6 +70,26 @@ def save_config(path: str | Path) -> Path:
     return write_text_atomic(path, yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=120))
 
 
+def run_folder(resume: str | None, new: str) -> str:
+    """Where a training writes: the folder of the run it resumes, or a new one.
+
+    Args:
+        resume: None, a run's folder, or a checkpoint file in its `checkpoints`.
+        new: the folder of a run that starts afresh.
+
+    Raises:
+        InputError: there is nothing at `resume`; without this check a misspelt path would make a folder elsewhere.
+    """
+    if not resume:
+        return new
+    path = Path(resume).resolve()
+    if path.is_file():
+        return str(path.parent.parent if path.parent.name == "checkpoints" else path.parent)
+    if not path.is_dir():
+        raise InputError(f"resume: found nothing at {resume}; give a run's folder, such as eval/latest")
+    return str(path)
+
+
 def start_run(output_dir: str) -> None:
     """Make the run's folder, save the config in it, and point `latest` beside it at it.
 

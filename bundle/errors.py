@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import os
+import pydoc
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
+
+# what MONAI's `instantiate` and Python's calls say
+COMPONENT = re.compile(r"Failed to instantiate component '([\w.]+)'")
+UNKNOWN_ARGUMENT = re.compile(r"got an unexpected keyword argument '(\w+)'")
+MISSING_ARGUMENT = re.compile(r"missing (?:\d+ required|a required).*argument\w*: (.+)")
+UNKNOWN_TARGET = re.compile(r"Cannot locate class or function path: '([^']+)'")
 
 
 class InputError(ValueError):
@@ -22,13 +32,66 @@ def find_input_error(error: BaseException | None) -> InputError | None:
 
     MONAI wraps whatever a config's component raises in a RuntimeError, so the cause chain is walked.
     """
+    return next((one for one in _chain(error) if isinstance(one, InputError)), None)
+
+
+def find_config_error(error: BaseException | None) -> InputError | None:
+    """What a config got wrong about a component, said by MONAI in a traceback, as an `InputError`; or None.
+
+    Covers an unknown argument, a missing one, and a `_target_` that does not exist.
+    """
+    for one in _chain(error):
+        target = UNKNOWN_TARGET.search(str(one)) if isinstance(one, ModuleNotFoundError) else None
+        if target:
+            return InputError(f"config: `_target_` {target[1]!r} does not exist; check its spelling")
+        component = COMPONENT.search(str(one)) if isinstance(one, RuntimeError) else None
+        if component and isinstance(one.__cause__, TypeError):
+            return _wrong_argument(component[1], str(one.__cause__))
+    return None
+
+
+def _wrong_argument(component: str, message: str) -> InputError | None:
+    accepted = _arguments(pydoc.locate(component))
+    missing = MISSING_ARGUMENT.search(message)
+    if missing:
+        return InputError(f"config: {component} needs the argument {missing[1]}; accepted: {', '.join(accepted)}")
+    unknown = UNKNOWN_ARGUMENT.search(message)
+    if unknown is None or unknown[1] in accepted:  # the component itself called something with it: a bug, not a typo
+        return None
+    near = difflib.get_close_matches(unknown[1], accepted, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return InputError(
+        f"config: {component} has no argument {unknown[1]!r}; {hint}accepted: {', '.join(accepted) or 'none'}"
+    )
+
+
+def _arguments(component: object) -> list[str]:
+    """Names that a function or class takes; where it hands `**kwargs` to its base class, also the names of that."""
+    if not callable(component):
+        return []
+    names: dict[str, None] = {}
+    for owner in inspect.getmro(component) if inspect.isclass(component) else [component]:
+        function = owner.__dict__.get("__init__") if inspect.isclass(owner) else owner
+        if function is None:
+            continue
+        try:
+            parameters = inspect.signature(function).parameters.values()
+        except (TypeError, ValueError):
+            break
+        named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        names |= {p.name: None for p in parameters if p.kind in named and p.name != "self"}
+        if all(p.kind is not inspect.Parameter.VAR_KEYWORD for p in parameters):
+            break
+    return list(names)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception and its causes."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
-        if isinstance(error, InputError):
-            return error
+        yield error
         seen.add(id(error))
         error = error.__cause__ or error.__context__
-    return None
 
 
 def report(error: InputError) -> None:
@@ -56,7 +119,9 @@ def run_main(main: Callable[[], int | None]) -> None:
 
 
 class FriendlyErrors:
-    """Makes an uncaught `InputError` one line instead of a traceback; every other exception is shown in full.
+    """Makes an uncaught `InputError` one line instead of a traceback, and so a config's wrong argument or `_target_`.
+
+    Every other exception is shown in full.
 
     A config creates it first in `initialize`, because `python -m monai.bundle` owns the process's main function.
     """
@@ -67,7 +132,7 @@ class FriendlyErrors:
             sys.excepthook = self._hook
 
     def _hook(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        cause = find_input_error(error)
+        cause = find_input_error(error) or find_config_error(error)
         if cause is None:
             self._previous(kind, error, trace)
         else:

@@ -13,6 +13,7 @@ import torch
 from bundle.errors import InputError
 from bundle.networks import MDRegressor, build
 from bundle.reporting.atomic import write_bytes_atomic, write_json_atomic
+from bundle.weights import load_weights_only
 
 WEIGHTS, DESCRIPTION = "model.pt", "model.json"
 FORMAT = 1
@@ -48,7 +49,7 @@ def read_description(folder: str | Path) -> dict[str, Any]:
     """The content of model.json.
 
     Raises:
-        InputError: no such folder or file, not JSON, or a format of another version.
+        InputError: no such folder or file, not JSON, a format of another version, or an incomplete one.
     """
     path = Path(folder) / DESCRIPTION
     if not path.is_file():
@@ -59,6 +60,9 @@ def read_description(folder: str | Path) -> dict[str, Any]:
         raise InputError(f"{path}: not readable JSON ({error}); expected what training writes") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"{path}: format is not {FORMAT}; expected a model of this version of the bundle")
+    missing = [key for key in ("network", "weights_sha256") if key not in content]
+    if missing:
+        raise InputError(f"{path}: no {' and '.join(missing)}; expected what training writes")
     return content
 
 
@@ -68,8 +72,6 @@ def load_model(folder: str | Path, device: torch.device | str = "cpu") -> tuple[
     Raises:
         InputError: a file is missing, damaged, or does not fit the other.
     """
-    from bundle.handlers.checkpoint import load_weights_only
-
     description = read_description(folder)
     network = build(description["network"])
     path = Path(folder) / WEIGHTS
@@ -79,7 +81,7 @@ def load_model(folder: str | Path, device: torch.device | str = "cpu") -> tuple[
         raise InputError(f"{path}: checksum {found[:12]}... is not the one in {DESCRIPTION}; copy the folder again")
     try:
         network.load_state_dict(weights)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         raise InputError(f"{path}: weights do not fit the network of {DESCRIPTION}") from error
     if not isinstance(network, MDRegressor):
         raise InputError(f"{folder}/{DESCRIPTION}: network is not an MDRegressor")

@@ -10,11 +10,12 @@ from monai.bundle import ConfigParser
 
 from bundle.data.readers import read_fundus, read_oct
 from bundle.deploy.model_folder import load_model
-from bundle.errors import InputError
+from bundle.errors import InputError, find_input_error
 from bundle.metrics import stage_of
 
 INFERENCE_CONFIG = Path(__file__).resolve().parents[2] / "configs" / "inference.yaml"
 GRID_KEYS = ("oct_grid", "oct_extent_mm", "fundus_size")
+MOST = 4096  # voxels, mm or pixels on an axis: a larger number would only exhaust the memory
 
 
 class Predictor:
@@ -34,7 +35,7 @@ class Predictor:
         parser = ConfigParser()
         parser.read_config(str(INFERENCE_CONFIG))
         for key in GRID_KEYS:
-            parser[key] = self.description[key]
+            parser[key] = _numbers(key, self.description.get(key))
         self.preprocessing = parser.get_parsed_content("preprocessing")
 
     @torch.inference_mode()
@@ -57,13 +58,22 @@ class Predictor:
         keys = {"oct": "image", "fundus": "fundus"}
         item: dict[str, Any] = {keys[name]: str(paths[name]) for name in used}
         item["eye"] = eye or self._eye_of(oct, fundus)
-        batch = self.preprocessing(item)
+        batch = self._prepare(item)
         image, photo = (batch[key][None].to(self.device) for key in ("image", "fundus"))
         answers = self.network.predict_subsets(image, photo)[0].tolist()
         result = {"md_db": round(answers[0], 3), "stage": stage_of(answers[0]), "eye": item["eye"], "modalities": used}
         if len(used) == 2:
             result |= {"md_oct_db": round(answers[1], 3), "md_fundus_db": round(answers[2], 3)}
         return result | {"model_version": self.version}
+
+    def _prepare(self, item: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return self.preprocessing(item)
+        except Exception as error:  # MONAI wraps what a transform raises
+            cause = find_input_error(error)
+            if cause is None:
+                raise
+            raise InputError(str(cause)) from cause
 
     @property
     def version(self) -> str:
@@ -76,5 +86,13 @@ class Predictor:
         found |= {read_fundus(fundus).laterality} if fundus else set()
         found.discard(None)
         if len(found) != 1:
-            raise InputError(f"eye: the files say {sorted(map(str, found)) or 'nothing'}; expected --eye OD or --eye OS")
+            raise InputError(f"eye: the files say {sorted(map(str, found)) or 'nothing'}; give --eye OD or --eye OS")
         return str(found.pop())
+
+
+def _numbers(key: str, value: Any) -> Any:
+    """The value if it is a positive number or a list of them: a text could be an expression, which MONAI would run."""
+    values = value if isinstance(value, list) else [value]
+    if not values or not all(type(one) in (int, float) and 0 < one < MOST for one in values):
+        raise InputError(f"model.json: {key} is {value!r}; expected positive numbers, as training writes them")
+    return value

@@ -5,7 +5,7 @@ from typing import Any
 
 _MODULES = {"SharpnessAwareTrainer": "sharpness_aware_trainer", "SubsetInferer": "subset_inferer"}
 
-__all__ = [*_MODULES]  # noqa: PLE0604
+__all__ = [*_MODULES]
 
 
 def __getattr__(name: str) -> Any:

@@ -45,8 +45,9 @@ class SharpnessAwareTrainer(SupervisedTrainer):
             modality, errors (l_m at w), scalars (numbers for the history), skipped.
         engine.sharpness.values: S_m.
 
-    A loss or gradient that is not finite, in either pass, restores the weights bit for bit, skips the step, and
-    names the manifest rows of the batch; after `max_skipped` such steps in a row training stops.
+    A loss or gradient that is not finite, in either pass, restores the weights and the normalisation statistics bit
+    for bit, skips the step with all its micro-batches, and names the manifest rows of the batch; after `max_skipped`
+    such batches in a row training stops.
 
     Args:
         ascent: where the perturbation goes; None for none.
@@ -91,7 +92,7 @@ class SharpnessAwareTrainer(SupervisedTrainer):
         self.ascent_weight, self.descent_weight = ascent_weight, descent_weight
         self.sharpness = SharpnessMeter(sharpness_decay)
         self.max_grad_norm, self.max_skipped, self.bf16 = max_grad_norm, max_skipped, amp
-        self.skipped_in_a_row = 0
+        self.skipped_in_a_row, self._step_spoiled = 0, False
         self.attached_handlers = list(kwargs.get("train_handlers") or [])
         self._check_heads()
 
@@ -110,7 +111,7 @@ class SharpnessAwareTrainer(SupervisedTrainer):
             "expected probe_heads: true exactly when unimodal_weight is 0"
         )
 
-    def _iteration(self, engine: SharpnessAwareTrainer, batchdata: dict[str, Tensor]) -> dict:  # type: ignore[override]
+    def _iteration(self, engine: SharpnessAwareTrainer, batchdata: dict[str, Tensor]) -> dict:
         if batchdata is None:
             raise ValueError("Must provide batch data for current iteration.")
         batch = engine.prepare_batch(batchdata, engine.state.device, engine.non_blocking, **engine.to_kwargs)
@@ -120,12 +121,17 @@ class SharpnessAwareTrainer(SupervisedTrainer):
         engine.network.train()
         last_of_step, divisor = self._accumulation()
         earlier = self._take_gradients()
+        buffers = [(buffer, buffer.clone()) for buffer in engine.network.buffers()]
         finite = self._passes()
         if finite:
             engine.fire_event(IterationEvents.BACKWARD_COMPLETED)
             self._add_gradients(earlier, divisor)
-            if last_of_step:
+            if last_of_step and not self._step_spoiled:
                 self._step()
+        else:
+            self._step_spoiled = True
+            for buffer, before in buffers:  # a NaN that entered a running mean would never leave it
+                buffer.copy_(before)
         self._account_for_skipped(finite, batchdata)
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
         return engine.state.output
@@ -218,6 +224,7 @@ class SharpnessAwareTrainer(SupervisedTrainer):
     def _take_gradients(self) -> dict[Tensor, Tensor]:
         """Gradients of the step's earlier micro-batches, put aside so that this one's ascent is its own."""
         first = (self.state.iteration - 1) % self.state.epoch_length % self.accumulation_steps == 0
+        self._step_spoiled = self._step_spoiled and not first
         params = [p for group in self.optimizer.param_groups for p in group["params"]]
         earlier = {} if first else {p: p.grad for p in params if p.grad is not None}
         self.optimizer.zero_grad(set_to_none=True)

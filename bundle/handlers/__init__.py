@@ -19,9 +19,7 @@ _MODULES = {
     "ReportHandler": "report",
 }
 
-__all__ = [  # noqa: RUF022, PLE0604 - the names above
-    *_MODULES,
-]
+__all__ = [*_MODULES]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ignite.engine import Engine, Events
 
-from bundle.deploy.model_folder import save_model
+from bundle.deploy.model_folder import WEIGHTS, save_model
 from bundle.engines.distributed import rank
 
 logger = logging.getLogger(__name__)
@@ -46,4 +46,7 @@ class BestModelHandler:
         return {"best": self.best, "best_epoch": self.best_epoch}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.best, self.best_epoch = state["best"], state["best_epoch"]
+        if (self.folder / WEIGHTS).is_file():
+            self.best, self.best_epoch = state["best"], state["best_epoch"]
+        elif state["best_epoch"]:
+            logger.warning("no %s in %s: the best model is chosen from the epochs to come", WEIGHTS, self.folder)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import pickle
 import random
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from ignite.handlers import Checkpoint, DiskSaver
 
 from bundle.engines.distributed import rank
 from bundle.errors import InputError
+from bundle.weights import load_weights_only
 
 logger = logging.getLogger(__name__)
 PATTERN = "checkpoint_epoch={epoch}.pt"
@@ -59,6 +60,22 @@ class _Stopped:
         self.value = bool(state["stopped"])
 
 
+class _SaveThenRemove(DiskSaver):
+    """ignite removes the outdated checkpoint before writing the new one; here it goes after, and may be gone."""
+
+    _outdated: tuple[str, ...] = ()
+
+    def remove(self, filename: str) -> None:
+        self._outdated = (*self._outdated, filename)
+
+    def __call__(self, checkpoint: Mapping, filename: str, metadata: Mapping | None = None) -> None:
+        super().__call__(checkpoint, filename, metadata)
+        for name in self._outdated:
+            if name != filename:
+                (Path(self.dirname) / name).unlink(missing_ok=True)
+        self._outdated = ()
+
+
 class CheckpointHandler:
     """Saves the whole state of training at every epoch's end and, on request, continues from one.
 
@@ -89,7 +106,7 @@ class CheckpointHandler:
         n_saved: int = 2,
     ) -> None:
         if n_saved < 2:
-            raise InputError(f"CheckpointHandler: n_saved is {n_saved}; expected 2 or more, so that one always survives")
+            raise InputError(f"CheckpointHandler: n_saved is {n_saved}; expected 2 or more: one always survives")
         self.folder = Path(output_dir) / "checkpoints"
         self.resume = find_checkpoint(resume) if resume else None
         self.extra, self.save_interval, self.n_saved = extra or {}, save_interval, n_saved
@@ -120,7 +137,7 @@ class CheckpointHandler:
     def _start(self, engine: Any) -> None:
         self._stopped = _Stopped(engine)
         objects = self.objects(engine)
-        saver = DiskSaver(str(self.folder), atomic=True, create_dir=True, require_empty=False)
+        saver = _SaveThenRemove(str(self.folder), atomic=True, create_dir=True, require_empty=False)
         self._checkpoint = Checkpoint(
             objects, saver, n_saved=self.n_saved, filename_pattern="{filename_prefix}_epoch={global_step}.pt",
             filename_prefix="checkpoint", global_step_transform=lambda trainer, _: trainer.state.epoch,
@@ -130,17 +147,22 @@ class CheckpointHandler:
             self._load(engine, objects)
 
     def _load(self, engine: Any, objects: dict[str, Any]) -> None:
-        max_epochs = engine.state.max_epochs
+        max_epochs, epoch_length = engine.state.max_epochs, engine.state.epoch_length
         assert self.resume is not None
         state = load_weights_only(self.resume, engine.state.device)
         try:
             Checkpoint.load_objects({**objects, "checkpointer": self._checkpoint}, state)
-        except (ValueError, RuntimeError, KeyError) as error:
+        except (ValueError, RuntimeError, KeyError, TypeError) as error:
             reason = str(error).splitlines()[0]
             raise InputError(
-                f"{self.resume.name}: does not fit this configuration ({reason}); resume with the config it was made with"
+                f"{self.resume.name}: does not fit this configuration ({reason}); resume with the config it comes from"
             ) from error
         engine.state.max_epochs = max_epochs
+        if engine.state.epoch_length != epoch_length:
+            raise InputError(
+                f"{self.resume.name}: has {engine.state.epoch_length} batches an epoch, this run has {epoch_length}; "
+                "resume with the manifest and batch_size it comes from"
+            )
         if engine.state.epoch > max_epochs:
             raise InputError(
                 f"{self.resume.name}: is of epoch {engine.state.epoch} but max_epochs is {max_epochs}; raise max_epochs"
@@ -167,19 +189,3 @@ def find_checkpoint(resume: str) -> Path:
     if not found:
         raise InputError(f"resume: no checkpoint_epoch=N.pt in {resume}; give a run's folder, for example eval/latest")
     return max(found, key=lambda file: int(file.stem.rpartition("=")[2]))
-
-
-def load_weights_only(path: Path, device: torch.device | str = "cpu") -> Any:
-    """torch.load that never runs code from the file.
-
-    Raises:
-        InputError: the file is missing, damaged, or holds anything but tensors and plain values.
-    """
-    try:
-        return torch.load(path, map_location=device, weights_only=True)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; expected weights written by a training run") from error
-    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError) as error:
-        raise InputError(
-            f"{path}: damaged, or holds more than tensors and plain values; expected a file written by training"
-        ) from error

@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ignite.engine import Engine
 from monai.handlers import EarlyStopHandler as MonaiEarlyStopHandler
 
+from bundle.handlers.history import VALIDATION_PREFIX
+
 
 class EarlyStopHandler(MonaiEarlyStopHandler):
-    """Stops the trainer it is attached to when a column of the history has not fallen for `patience` epochs.
+    """Stops the trainer it is attached to when a column of the history has not fallen for `patience` validations.
+
+    An epoch without validation does not count; a value that is not finite counts as no better.
 
     Args:
-        patience: epochs; 0 never stops.
+        patience: validated epochs; 0 never stops.
         metric: column of the history, lower is better.
 
     Raises:
-        KeyError: the history has no such column.
+        KeyError: a validated epoch has no such column.
     """
 
     def __init__(self, patience: int, metric: str = "val_mse") -> None:
         super().__init__(patience=max(patience, 1), score_function=self._score)
         self.enabled, self.metric = patience > 0, metric
 
-    def _score(self, engine: Engine) -> float:
+    def __call__(self, engine: Engine) -> None:
         row = engine.state.history.rows[-1]
-        if self.metric not in row:
+        if self.metric in row:
+            super().__call__(engine)
+        elif any(name.startswith(VALIDATION_PREFIX) for name in row):
             raise KeyError(f"EarlyStopHandler: no column {self.metric!r} in the history; found {sorted(row)}")
-        return -row[self.metric]
+
+    def _score(self, engine: Engine) -> float:
+        value = engine.state.history.rows[-1][self.metric]
+        return -value if math.isfinite(value) else -math.inf
 
     def attach(self, engine: Engine) -> None:
         if self.enabled:

@@ -8,7 +8,8 @@ from typing import Any
 from ignite.engine import Engine, Events
 
 from bundle.engines.distributed import rank
-from bundle.handlers.checkpoint import load_weights_only
+from bundle.errors import InputError
+from bundle.weights import load_weights_only
 
 
 class FinalTestHandler:
@@ -31,6 +32,11 @@ class FinalTestHandler:
     def __call__(self, engine: Engine) -> None:
         if rank() != 0:
             return
+        if not self.model_path.is_file():
+            raise InputError(
+                f"no model to test: {self.model_path.name} was never written; "
+                "let max_epochs reach a validation (val_interval) whose error is finite"
+            )
         if self.report is not None:
             self.report.history = engine.state.history
         self.evaluator.network.load_state_dict(load_weights_only(self.model_path, engine.state.device))

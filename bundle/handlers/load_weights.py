@@ -8,7 +8,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from bundle.errors import InputError
-from bundle.handlers.checkpoint import load_weights_only
+from bundle.weights import load_weights_only
 
 
 class LoadWeightsHandler:

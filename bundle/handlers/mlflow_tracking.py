@@ -33,6 +33,8 @@ class MLflowTrackingHandler(MLFlowHandler):
         enabled: False for no tracking.
     """
 
+    cur_run: Any
+
     def __init__(
         self,
         output_dir: str,
@@ -47,6 +49,7 @@ class MLflowTrackingHandler(MLFlowHandler):
         self.output_dir = Path(output_dir)
         self.tags = {**(tags or {}), **git_tags(Path(__file__).parent)}
         self._resumed_run: str | None = None
+        self._steps_there: set[int] = set()
         if not self.enabled:
             return
         if tracking_uri.startswith("sqlite:///"):
@@ -73,16 +76,23 @@ class MLflowTrackingHandler(MLFlowHandler):
                 self.cur_run = self.client.get_run(self._resumed_run)
                 self.client.update_run(self._resumed_run, status="RUNNING")
                 self._set_experiment()
+                # epochs after the checkpoint that were logged before the interruption, and are now trained again
+                self._steps_there = {metric.step for metric in self.client.get_metric_history(self._resumed_run, "lr")}
                 return
             except mlflow.exceptions.MlflowException:
                 logger.warning("the checkpoint's MLflow run is not in this database; starting a new one")
+        self._set_experiment()
+        # MONAI would continue an unfinished run of the same name
+        self.cur_run = self.client.create_run(self.experiment.experiment_id, run_name=self.run_name)
         self.start(engine)
         for name, value in self.tags.items():
             self.client.set_tag(self.cur_run.info.run_id, name, value)
 
     def _log_row(self, engine: Any) -> None:
         row = {name: value for name, value in engine.state.history.rows[-1].items() if math.isfinite(value)}
-        self._log_metrics(row, step=int(row.pop("epoch")))
+        step = int(row.pop("epoch"))
+        if step not in self._steps_there:
+            self._log_metrics(row, step=step)
 
     def _finish(self, engine: Engine) -> None:
         self._ensure_run(engine)

@@ -54,7 +54,7 @@ class ResNetEncoder(nn.Module):
             conv1_t_size=kernel,
             conv1_t_stride=stride,
             feed_forward=False,
-            norm=norm if isinstance(norm, str) else (norm[0], dict(norm[1])),
+            norm=norm if isinstance(norm, str) else (norm[0], dict(norm[1])),  # type: ignore[arg-type]
         )
         self.out_features = planes[-1]
         self.layers = nn.Sequential(

@@ -65,7 +65,7 @@ class PatchStemEncoder(nn.Module):
         super().__init__()
         if len(patch) != spatial_dims:
             raise ValueError(f"patch has {len(patch)} values; expected one for each of {spatial_dims} axes")
-        norm_ = norm if isinstance(norm, str) else (norm[0], dict(norm[1]))
+        norm_ = norm if isinstance(norm, str) else (norm[0], dict(norm[1]))  # type: ignore[arg-type]
         self.out_features = int(channels[-1])
         self.patch_size = tuple(int(p) for p in patch)
         self.stem = nn.Sequential(

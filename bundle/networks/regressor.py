@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +30,9 @@ class MDRegressor(nn.Module):
         ValueError: no encoder, two encoders without fusion, or (forward) both inputs None.
     """
 
+    if TYPE_CHECKING:  # TorchScript would read the annotations
+        md_mean_db: Tensor
+        md_sd_db: Tensor
     __jit_unused_properties__: ClassVar[list[str]] = ["modalities"]
 
     def __init__(
@@ -45,9 +48,9 @@ class MDRegressor(nn.Module):
             raise ValueError("MDRegressor needs oct_encoder, fundus_encoder or both; found neither")
         self.has_oct, self.has_fundus = oct_encoder is not None, fundus_encoder is not None
         if self.has_oct and self.has_fundus and fusion is None:
-            raise ValueError("MDRegressor has two encoders; expected `fusion`, for example bundle.networks.ConcatFusion")
-        oct_features = int(oct_encoder.out_features) if oct_encoder is not None else 1
-        fundus_features = int(fundus_encoder.out_features) if fundus_encoder is not None else 1
+            raise ValueError("MDRegressor has two encoders; expected `fusion`, such as bundle.networks.ConcatFusion")
+        oct_features = int(oct_encoder.out_features) if oct_encoder is not None else 1  # type: ignore[arg-type]
+        fundus_features = int(fundus_encoder.out_features) if fundus_encoder is not None else 1  # type: ignore[arg-type]
         self.oct_encoder = oct_encoder if oct_encoder is not None else nn.Identity()
         self.fundus_encoder = fundus_encoder if fundus_encoder is not None else nn.Identity()
         self.oct_head = nn.Linear(oct_features, 1) if self.has_oct else nn.Identity()

@@ -32,13 +32,16 @@ def describes_itself(cls: Module) -> Module:
         original(self, *args, **kwargs)
         given = {name: value for name, value in bound.arguments.items() if name != "self"}
         # a child replaced in the constructor (a fusion built from its partial) is the one to write down
-        self._spec = {name: getattr(self, name, value) if callable(value) else value for name, value in given.items()}
+        recorded: Any = self  # a plain attribute, which torch modules do not declare
+        recorded._spec = {
+            name: getattr(self, name, value) if callable(value) else value for name, value in given.items()
+        }
 
     def spec(self: torch.nn.Module) -> dict[str, Any]:
         arguments = {name: _plain(value, f"{cls.__name__}.{name}") for name, value in self._spec.items()}  # type: ignore[union-attr,operator]
         return {"_target_": f"{PACKAGE}.{cls.__name__}", **arguments}
 
-    cls.__init__ = __init__
+    cls.__init__ = __init__  # type: ignore[method-assign]
     cls.spec = spec  # type: ignore[attr-defined]
     return cls
 
@@ -53,7 +56,7 @@ def _plain(value: Any, where: str) -> Any:
     if isinstance(value, dict):
         return {key: _plain(item, where) for key, item in value.items()}
     raise InputError(
-        f"{where}: a {type(value).__name__} cannot be saved in model.json; give numbers, text or a bundle.networks class"
+        f"{where}: a {type(value).__name__} cannot go into model.json; give numbers, text or a bundle.networks class"
     )
 
 
@@ -61,10 +64,10 @@ def build(spec: dict[str, Any]) -> torch.nn.Module:
     """The network a spec describes, with fresh weights.
 
     Raises:
-        InputError: when `_target_` is not a class of bundle.networks, or an argument is unknown. Nothing else can
-            be named in a spec, so a downloaded model.json cannot run code.
+        InputError: when `_target_` is not a class of bundle.networks, or an argument is unknown or impossible. Nothing
+            else can be named in a spec, so a downloaded model.json cannot run code.
     """
-    target = spec.get("_target_")
+    target = spec.get("_target_") if isinstance(spec, dict) else spec
     package, _, name = str(target).rpartition(".")
     cls = getattr(importlib.import_module(PACKAGE), name, None) if package == PACKAGE else None
     if cls is None or not hasattr(cls, "spec"):
@@ -76,5 +79,7 @@ def build(spec: dict[str, Any]) -> torch.nn.Module:
     }
     try:
         return cls(**arguments)
-    except TypeError as error:
-        raise InputError(f"model.json: {name}: {error}") from error
+    except InputError:
+        raise
+    except (TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise InputError(f"model.json: {name}: {str(error).splitlines()[0]}") from error
