@@ -60,12 +60,11 @@ class PredictionsHandler:
         patient = {one.row: numbers.setdefault(one.patient_id, len(numbers)) for one in self.cohort.rows}
         eye = {one.row: one.eye for one in self.cohort.rows}
         values = {key: np.array(column, dtype=np.float64) for key, column in self._values.items()}
-        unread = [row for row, *answers in zip(self._rows, *(values[key] for key in KEYS.values()), strict=True)
-                  if not np.isfinite(answers).any()]  # fmt: skip
+        unread = np.array(self._rows)[np.isnan([values[key] for key in KEYS.values()]).all(axis=0)].tolist()
         if unread:
             raise InputError(
-                f"manifest rows {unread[:10]}{' and more' if len(unread) > 10 else ''}: no image that this network reads; "
-                "leave these eyes out of the manifest, or use a network for their modality"
+                f"manifest rows {unread[:10]}{' and more' if len(unread) > 10 else ''}: no image that this network "
+                "reads; leave these eyes out of the manifest, or use a network for their modality"
             )
         both = np.isfinite(values["pred_oct"]) & np.isfinite(values["pred_fundus"])
         values["pred"] = np.where(both, values["pred"], np.nan)

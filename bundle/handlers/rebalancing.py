@@ -11,7 +11,7 @@ from monai.engines.utils import IterationEvents
 from torch import Tensor
 
 from bundle.errors import InputError
-from bundle.modulation import Combiner, Ema, Modulator, NoModulation, SumCombiner, cosine
+from bundle.modulation import Combiner, Ema, Modulator, NoModulation, StatefulModulator, SumCombiner, cosine
 from bundle.modulation.learning_rate import scaled_learning_rates
 
 CONFLICT_MODES = ("feature", "param")
@@ -160,7 +160,12 @@ class RebalancingHandler:
     # ---- state ---------------------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        return {"error": self.error.state_dict()}
+        state = {"error": self.error.state_dict()}
+        if isinstance(self.modulator, StatefulModulator):
+            state["modulator"] = self.modulator.state_dict()
+        return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.error.load_state_dict(state["error"])
+        if isinstance(self.modulator, StatefulModulator):
+            self.modulator.load_state_dict(state.get("modulator", {}))

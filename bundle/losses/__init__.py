@@ -1,17 +1,33 @@
 """Losses: one concept a file."""
 
+from bundle.losses.balanced_mse import BalancedMSELoss
+from bundle.losses.binned import BinnedContrastiveLoss
+from bundle.losses.conr import ContrastiveRegularizerLoss
+from bundle.losses.conr_objective import MultimodalConRLoss
 from bundle.losses.contrastive import AdaptiveMarginContrastiveLoss
+from bundle.losses.criterion import MultimodalCriterionLoss
 from bundle.losses.density import LabelDensity
+from bundle.losses.gradient_aligned import GradientAlignedLoss
+from bundle.losses.histogram_weight import HistogramWeight
 from bundle.losses.multimodal import MultimodalRegressionLoss
 from bundle.losses.queue import FeatureQueue
+from bundle.losses.ranksim import RankSimilarityLoss
 from bundle.losses.regression import WeightedMSELoss
 from bundle.losses.sample_weight import RarityWeight, SampleWeight, UniformWeight
 
 __all__ = [
     "AdaptiveMarginContrastiveLoss",
+    "BalancedMSELoss",
+    "BinnedContrastiveLoss",
+    "ContrastiveRegularizerLoss",
     "FeatureQueue",
+    "GradientAlignedLoss",
+    "HistogramWeight",
     "LabelDensity",
+    "MultimodalConRLoss",
+    "MultimodalCriterionLoss",
     "MultimodalRegressionLoss",
+    "RankSimilarityLoss",
     "RarityWeight",
     "SampleWeight",
     "UniformWeight",

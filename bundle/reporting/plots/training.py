@@ -66,8 +66,8 @@ def plot_loss_curves(
 def plot_modulation(history: History, path: str | os.PathLike[str], *, title: str = "Gradient modulation") -> Path:
     """Small multiples by epoch of k_m, a_b, S_m, e_m and cos(u, v), one colour a block.
 
-    Read from the columns k_oct, k_fundus, share_oct, share_fusion, sharpness_..., error_..., cosine_...; only the quantities that
-    the history has are drawn.
+    Read from the columns k_oct, k_fundus, share_oct, share_fusion, sharpness_..., error_..., cosine_...; only the
+    quantities that the history has are drawn.
 
     Raises:
         ValueError: the history has none of them.
