@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import math
 from typing import Any
 
@@ -13,7 +12,9 @@ from monai.engines.utils import IterationEvents
 from monai.utils.enums import CommonKeys as Keys
 from torch import Tensor
 
+from bundle.engines.accumulation import GradientAccumulation
 from bundle.engines.distributed import any_rank, mean_over_ranks
+from bundle.engines.skipped_steps import SkippedSteps, gradients_are_finite
 from bundle.losses.sample_weight import SampleWeight
 from bundle.modulation import (
     Ascent,
@@ -27,7 +28,6 @@ from bundle.modulation import (
 )
 from bundle.networks.training_network import TrainingNetwork
 
-logger = logging.getLogger(__name__)
 FIRST, DESCENT = "first", "descent"
 
 
@@ -64,7 +64,7 @@ class SharpnessAwareTrainer(SupervisedTrainer):
     Raises:
         ValueError: `compile` is asked for (gradient hooks need the eager network), or probe heads and the weight of
             the unimodal loss contradict each other.
-        FloatingPointError: `max_skipped` steps in a row were not finite.
+        TrainingDivergedError: `max_skipped` steps in a row were not finite.
     """
 
     network: Any
@@ -91,8 +91,9 @@ class SharpnessAwareTrainer(SupervisedTrainer):
         self.rho_warmup_epochs = rho_warmup_epochs
         self.ascent_weight, self.descent_weight = ascent_weight, descent_weight
         self.sharpness = SharpnessMeter(sharpness_decay)
-        self.max_grad_norm, self.max_skipped, self.bf16 = max_grad_norm, max_skipped, amp
-        self.skipped_in_a_row, self._step_spoiled = 0, False
+        self.max_grad_norm, self.bf16 = max_grad_norm, amp
+        self.accumulation = GradientAccumulation(self.optimizer, self.accumulation_steps)
+        self.skipped = SkippedSteps(max_skipped)
         self.attached_handlers = list(kwargs.get("train_handlers") or [])
         self._check_heads()
 
@@ -116,27 +117,25 @@ class SharpnessAwareTrainer(SupervisedTrainer):
             raise ValueError("Must provide batch data for current iteration.")
         batch = engine.prepare_batch(batchdata, engine.state.device, engine.non_blocking, **engine.to_kwargs)
         inputs, targets, args, kwargs = (*batch, (), {}) if len(batch) == 2 else batch
-        engine.state.output = {Keys.IMAGE: inputs, Keys.LABEL: targets, "scalars": {}, "skipped": False}
+        engine.state.output = {Keys.IMAGE: inputs, Keys.LABEL: targets, "scalars": {}}
         self._batch = (inputs, targets, args, kwargs)
         engine.network.train()
-        last_of_step, divisor = self._accumulation()
-        earlier = self._take_gradients()
+        self.accumulation.start(engine.state.iteration, engine.state.epoch_length)
         buffers = [(buffer, buffer.clone()) for buffer in engine.network.buffers()]
         finite = self._passes()
         if finite:
             engine.fire_event(IterationEvents.BACKWARD_COMPLETED)
-            self._add_gradients(earlier, divisor)
-            if last_of_step and not self._step_spoiled:
+            self.accumulation.add()
+            if self.accumulation.ends_step and not self.accumulation.spoiled:
                 self._step()
         else:
-            self._step_spoiled = True
+            self.accumulation.spoiled = True
+            self.optimizer.zero_grad(set_to_none=True)
             for buffer, before in buffers:  # a NaN that entered a running mean would never leave it
                 buffer.copy_(before)
-        self._account_for_skipped(finite, batchdata)
+        self.skipped.account(engine, finite, batchdata)
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
         return engine.state.output
-
-    # ---- the two passes ------------------------------------------------------------------------------------------
 
     def _passes(self) -> bool:
         """Gradients of this batch in `.grad`; False, with the weights as before, when something is not finite."""
@@ -149,7 +148,7 @@ class SharpnessAwareTrainer(SupervisedTrainer):
             return False
         output["errors"] = self._errors()
         if rho == 0:
-            return self._gradients_are_finite()
+            return self._all_ranks(gradients_are_finite(self.network))
         blocks = self.training_network.parameter_blocks()
         gradients = {name: [p.grad for p in params] for name, params in blocks.items()}
         eps, shares = self.ascent.eps(blocks, gradients, self.sharpness.values)
@@ -166,7 +165,7 @@ class SharpnessAwareTrainer(SupervisedTrainer):
         if not finite:
             return False
         self._measure_sharpness(shares, rho)
-        return self._gradients_are_finite()
+        return self._all_ranks(gradients_are_finite(self.network))
 
     def _forward_backward(self, sam_pass: str, weight: SampleWeight | None) -> bool:
         inputs, targets, args, kwargs = self._batch
@@ -206,64 +205,11 @@ class SharpnessAwareTrainer(SupervisedTrainer):
         output["scalars"] |= {f"share_{name}": a for name, a in shares.items()}
         output["scalars"] |= {f"sharpness_{name}": s for name, s in values.items()}
 
-    # ---- the step ------------------------------------------------------------------------------------------------
-
     def _step(self) -> None:
         if self.max_grad_norm is not None:
             blocks = self.training_network.parameter_blocks()
             torch.nn.utils.clip_grad_norm_([p for params in blocks.values() for p in params], self.max_grad_norm)
         self.optimizer.step()
 
-    def _accumulation(self) -> tuple[bool, int]:
-        """Whether this micro-batch ends a step, and how many micro-batches its step has."""
-        acc, length = self.accumulation_steps, self.state.epoch_length
-        index = (self.state.iteration - 1) % length
-        size = min(acc, length - index // acc * acc)
-        return (index + 1) % acc == 0 or index + 1 == length, size
-
-    def _take_gradients(self) -> dict[Tensor, Tensor]:
-        """Gradients of the step's earlier micro-batches, put aside so that this one's ascent is its own."""
-        first = (self.state.iteration - 1) % self.state.epoch_length % self.accumulation_steps == 0
-        self._step_spoiled = self._step_spoiled and not first
-        params = [p for group in self.optimizer.param_groups for p in group["params"]]
-        earlier = {} if first else {p: p.grad for p in params if p.grad is not None}
-        self.optimizer.zero_grad(set_to_none=True)
-        return earlier
-
-    def _add_gradients(self, earlier: dict[Tensor, Tensor], divisor: int) -> None:
-        if divisor == 1 and not earlier:
-            return
-        for group in self.optimizer.param_groups:
-            for p in group["params"]:
-                if p.grad is not None:
-                    p.grad.div_(divisor)
-                if p in earlier:
-                    p.grad = earlier[p] if p.grad is None else earlier[p] + p.grad
-
-    # ---- what is not finite --------------------------------------------------------------------------------------
-
     def _all_ranks(self, finite: bool) -> bool:
         return not any_rank(not finite, self.state.device)
-
-    def _gradients_are_finite(self) -> bool:
-        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
-        return self._all_ranks(not gradients or bool(torch.isfinite(torch.nn.utils.get_total_norm(gradients))))
-
-    def _account_for_skipped(self, finite: bool, batchdata: dict[str, Any]) -> None:
-        if finite:
-            self.skipped_in_a_row = 0
-            return
-        self.skipped_in_a_row += 1
-        self.state.output["skipped"] = True
-        self.optimizer.zero_grad(set_to_none=True)
-        rows = batchdata.get("row", [])
-        rows = rows.tolist() if isinstance(rows, Tensor) else list(rows)
-        logger.warning(
-            "step %d skipped, weights unchanged: loss or gradient is not finite in the %s pass; manifest rows %s",
-            self.state.iteration, self.state.sam_pass, rows,
-        )  # fmt: skip
-        if self.skipped_in_a_row >= self.max_skipped:
-            raise FloatingPointError(
-                f"{self.max_skipped} steps in a row were not finite (last: epoch {self.state.epoch}, manifest rows "
-                f"{rows}); lower `lr` or `rho`, or check these eyes"
-            )
