@@ -1,8 +1,8 @@
 """Make a phantom cohort, or a picture of phantom eyes.
 
-    python -m scripts.make_phantom --preset default --out data/phantom
-    python -m scripts.make_phantom --preset default --out data/study --patients 400 --test-eyes 1500
-    python -m scripts.make_phantom --picture docs/images/phantom_eyes.png
+python -m scripts.make_phantom --preset default --out data/phantom
+python -m scripts.make_phantom --preset default --out data/study --patients 400 --test-eyes 1500
+python -m scripts.make_phantom --picture docs/images/phantom_eyes.png
 """
 
 from __future__ import annotations
@@ -33,8 +33,17 @@ def main(arguments: list[str] | None = None) -> int:
     if a.out is None and a.picture is None:
         raise InputError("--out or --picture: found neither, expected at least one; see --help")
     if a.out is not None:
-        print(make_phantom(a.out, preset=a.preset, seed=a.seed, n_patients=a.patients, test_eyes=a.test_eyes,
-                           workers=a.workers, progress=not a.quiet))
+        print(
+            make_phantom(
+                a.out,
+                preset=a.preset,
+                seed=a.seed,
+                n_patients=a.patients,
+                test_eyes=a.test_eyes,
+                workers=a.workers,
+                progress=not a.quiet,
+            )
+        )
     if a.picture is not None:
         from bundle.data.phantom.picture import draw_picture
 

@@ -27,8 +27,6 @@ ALLOWED = {
     "baselines": {"errors", "data", "metrics", "reporting"},
     "comparison": {"errors", "data", "metrics", "reporting"},
 }
-# the data set draws a fresh random state for the transforms it is given; that module imports nothing of the bundle
-EXCEPTIONS = {("bundle/data/dataset.py", "bundle.transforms.random_state")}
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -61,7 +59,7 @@ def test_every_room_imports_only_those_before_it() -> None:
             continue
         assert room in ALLOWED, f"bundle/{room}: a new room; say in ALLOWED what it may import"
         for module in imports(path):
-            if module.startswith("bundle.") and (name, module) not in EXCEPTIONS:
+            if module.startswith("bundle."):
                 other = module.split(".")[1]
                 if other != room and other not in ALLOWED[room]:
                     wrong.append(f"{name} imports {module}")
@@ -76,12 +74,6 @@ def test_table_has_no_way_back() -> None:
         assert free, f"a circle among {sorted(remaining)}"
         for room in free:
             del remaining[room]
-
-
-def test_exception_is_harmless() -> None:
-    for _, module in EXCEPTIONS:
-        path = ROOT / f"{module.replace('.', '/')}.py"
-        assert not [name for name in imports(path) if name.startswith("bundle")]
 
 
 @pytest.mark.parametrize(

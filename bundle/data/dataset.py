@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from bundle.errors import InputError, find_input_error
-from bundle.transforms.random_state import share_random_state
+from bundle.data.random_state import share_random_state
 
 Item = dict[Hashable, Any]
 Transforms = Callable[[Any], Any] | Sequence[Callable[[Any], Any]]

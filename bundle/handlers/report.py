@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from numpy.typing import ArrayLike
 
 from bundle.data import Cohort
 from bundle.handlers.predictions import PredictionsHandler
@@ -20,13 +23,21 @@ class ReportHandler(PredictionsHandler):
 
     Args:
         network: its `md_mean_db`, the mean MD of its train split, is the reference that a model has to beat.
+        label_db_by_split: measured MD of each split, dB, for the histogram; None shows the split that is judged.
 
     `history` may be set by whoever trained, for the loss and modulation curves.
     """
 
-    def __init__(self, cohort: Cohort, output_dir: str, split: str = "test", network: Any = None) -> None:
+    def __init__(
+        self,
+        cohort: Cohort,
+        output_dir: str,
+        split: str = "test",
+        network: Any = None,
+        label_db_by_split: Mapping[str, ArrayLike] | None = None,
+    ) -> None:
         super().__init__(cohort, output_dir, split)
-        self.network = network
+        self.network, self.label_db_by_split = network, label_db_by_split
         self.history: Any = None
         self.evaluation: Evaluation | None = None
         self.paths: dict[str, Path] = {}
@@ -40,7 +51,7 @@ class ReportHandler(PredictionsHandler):
         self.evaluation = evaluate(predictions, train_mean_db=train_mean_db)
         self.paths = write_report(
             predictions, self.output_dir, history=self.history, train_mean_db=train_mean_db,
-            title=f"Re-M3Dr, {self.split} split",
+            title=f"Re-M3Dr, {self.split} split", label_db_by_split=self.label_db_by_split,
         )  # fmt: skip
         print(f"\n{self.split} split, {self.evaluation.n_eyes} eyes of {self.evaluation.n_patients} patients")
         print(metrics_text(self.evaluation))

@@ -32,7 +32,7 @@ class MLBModulator(Modulator):
     Example:
         >>> k = MLBModulator(alpha=1.0, beta=2.0).coefficients({"oct": 0.2, "fundus": 0.8}, {})
         >>> {m: round(v, 3) for m, v in k.items()}
-        {'oct': 0.747, 'fundus': 1.336}
+        {'oct': 0.746, 'fundus': 1.336}
     """
 
     def __init__(self, *, alpha: float = 1.0, beta: float = 2.0) -> None:

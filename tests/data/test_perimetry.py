@@ -36,9 +36,7 @@ def _rda(name: str):
 
 def _fields(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     table = _rda(name)
-    return (
-        table[COLUMNS].to_numpy(dtype=float), table["age"].to_numpy(dtype=float), np.asarray(table["id"].to_list())
-    )
+    return (table[COLUMNS].to_numpy(dtype=float), table["age"].to_numpy(dtype=float), np.asarray(table["id"].to_list()))
 
 
 def test_a_field_equal_to_the_norm_has_md_zero_at_every_age():
@@ -60,8 +58,8 @@ def test_the_blind_spot_does_not_count():
 
 def test_one_lost_point_counts_by_the_inverse_of_its_sd():
     field = np.tile(normal_sensitivity_24_2(50.0), (2, 1))
-    field[0, 0] -= 10.0                                   # upper left edge, healthy eyes vary most
-    field[1, 22] -= 10.0                                  # beside fixation, healthy eyes vary least
+    field[0, 0] -= 10.0  # upper left edge, healthy eyes vary most
+    field[1, 22] -= 10.0  # beside fixation, healthy eyes vary least
     edge, centre = mean_deviation_24_2(field, 50.0)
     assert edge / centre == pytest.approx(TD_SD_DB[22] / TD_SD_DB[0])
     assert centre == pytest.approx(-10.0 / TD_SD_DB[22] / np.nansum(1.0 / TD_SD_DB))
@@ -83,7 +81,7 @@ def test_a_wrong_shape_is_refused(field):
 
 
 def test_a_missing_threshold_is_refused_outside_the_blind_spot_only():
-    field = normal_sensitivity_24_2(50.0)                 # NaN in the blind spot by itself
+    field = normal_sensitivity_24_2(50.0)  # NaN in the blind spot by itself
     mean_deviation_24_2(field, 50.0)
     field[3] = np.nan
     with pytest.raises(InputError, match="missing threshold"):
@@ -129,9 +127,9 @@ def test_real_healthy_controls_have_md_about_zero():
 def test_real_healthy_controls_reproduce_the_tables():
     fields, ages, _ = _fields("vfctrSunyiu24d2")
     deviation = total_deviation_24_2(fields, ages)[:, ~BLIND_SPOT]
-    assert np.abs(deviation.mean(axis=0)).max() < 1.0     # the norm at each point
+    assert np.abs(deviation.mean(axis=0)).max() < 1.0  # the norm at each point
     ratio = deviation.std(axis=0) / TD_SD_DB[~BLIND_SPOT]
-    assert 0.8 < np.median(ratio) < 1.2                   # and its SD
+    assert 0.8 < np.median(ratio) < 1.2  # and its SD
 
 
 def test_real_retests_of_glaucoma_vary_by_half_a_decibel():

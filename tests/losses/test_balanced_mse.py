@@ -113,8 +113,8 @@ def test_two_well_separated_groups_are_found():
 
 def test_few_distinct_labels_get_as_many_components():
     shares, means, variances = fit_gaussian_mixture([-1.0, -1.0, -1.0, -20.0], 8, 0.25)
-    np.testing.assert_allclose(shares, [0.75, 0.25], atol=1e-6)
-    np.testing.assert_allclose(means, [-1, -20], atol=1e-6)
+    np.testing.assert_allclose(shares, [0.25, 0.75], atol=1e-6)
+    np.testing.assert_allclose(means, [-20, -1], atol=1e-6)
     assert np.isfinite(variances).all()
     with pytest.raises(InputError, match="expected at least one"):
         fit_gaussian_mixture([], 2, 0.25)

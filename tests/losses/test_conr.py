@@ -107,7 +107,7 @@ def test_arguments_out_of_range_are_refused(eyes):
 def outputs():
     generator = torch.Generator().manual_seed(2)
     z = {name: torch.randn(6, 4, generator=generator) for name in ("oct", "fundus")}
-    pred = {name: torch.randn(6, 1, generator=generator) for name in ("oct", "fundus")}
+    pred = {name: 3 * torch.randn(6, 1, generator=generator) for name in ("oct", "fundus")}
     z["oct"][2] = pred["oct"][2] = float("nan")  # the third eye has no OCT
     return {
         "pred": torch.randn(6, 1, generator=generator),

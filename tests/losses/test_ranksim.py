@@ -52,19 +52,20 @@ def test_features_in_the_order_of_the_labels_have_no_loss_and_no_gradient(eyes):
 
 
 @pytest.mark.parametrize("weight", [1.0, 100.0])
-def test_gradient_is_the_published_one(eyes, weight):
+@pytest.mark.parametrize("published_lambda", [0.02, 0.05, 2.0])
+def test_gradient_is_the_published_one(eyes, weight, published_lambda):
     """-(rk(a) - rk(a + step)) / lambda for every row; the authors' lambda 2 with weight 100 inside is 200 here."""
     z, y = eyes
     z.requires_grad_()
-    (weight * RankSimilarityLoss(interpolation=200.0)(z, y)).backward()
+    (weight * RankSimilarityLoss(interpolation=100 * published_lambda)(z, y)).backward()
     copy = z.detach().clone().requires_grad_()
     unit = copy / copy.norm(dim=1, keepdim=True)
     scores = unit @ unit.T
     a, n = scores.detach().numpy(), len(y)
     target = np.stack([ranks_truth(-np.abs(y.double().numpy() - value)) for value in y.double().numpy()])
     rk = np.stack([ranks_truth(row) for row in a])
-    moved = np.stack([ranks_truth(row) for row in a + 2.0 * (100 * 2 * (rk - target) / n)])
-    published = -(rk - moved) / 2.0  # of 100 * l_i
+    moved = np.stack([ranks_truth(row) for row in a + published_lambda * (100 * 2 * (rk - target) / n)])
+    published = -(rk - moved) / published_lambda  # of 100 * l_i
     scores.backward(torch.from_numpy(published * weight / 100 / n))
     assert z.grad.abs().max() > 0
     torch.testing.assert_close(z.grad, copy.grad, rtol=1e-9, atol=1e-14)
@@ -91,7 +92,7 @@ def test_of_equal_labels_the_first_counts(eyes):
 
 
 def test_queue_entries_are_keys_and_not_anchors(eyes):
-    z, y = eyes
+    y = eyes[1]
     ordered = on_an_arc(y)
     assert RankSimilarityLoss()(ordered[:4], y[:4], ordered[4:], y[4:]) == 0
     swapped = ordered[4:].flip(0)
@@ -102,10 +103,17 @@ def test_queue_entries_are_keys_and_not_anchors(eyes):
     assert RankSimilarityLoss()(ordered[:4], y[:4], swapped, y[4:]).item() == pytest.approx(np.mean(expected))
 
 
-@pytest.mark.parametrize("n", [0, 1])
-def test_without_two_different_labels_the_loss_is_zero_with_a_zero_gradient(n):
-    z = torch.randn(n + 1, 3, requires_grad=True)
-    loss = RankSimilarityLoss()(z[: n + 1] if n else z[:0], torch.full((n + 1 if n else 0,), -2.0))
+def test_an_eye_that_repeats_a_label_does_not_make_a_queue_entry_an_anchor(eyes):
+    z, y = eyes
+    expected = RankSimilarityLoss()(z[:4], y[:4], z[4:], y[4:])
+    repeated = torch.cat([z[:4], -z[:1]]), torch.cat([y[:4], y[:1]])
+    assert RankSimilarityLoss()(*repeated, z[4:], y[4:]) == expected
+
+
+@pytest.mark.parametrize("labels", [[], [-2.0], [-2.0, -2.0]])
+def test_without_two_different_labels_the_loss_is_zero_with_a_zero_gradient(labels):
+    z = torch.randn(len(labels), 3, requires_grad=True)
+    loss = RankSimilarityLoss()(z, torch.tensor(labels))
     loss.backward()
     assert loss == 0
     assert z.grad.abs().sum() == 0

@@ -77,5 +77,5 @@ def test_the_oct_encoders_conv3d_weights_are_modulated(apply_to):
 
 
 def test_a_negative_alpha_is_named():
-    with pytest.raises(InputError, match="^alpha: found"):
+    with pytest.raises(InputError, match=r"^alpha: found"):
         OGMModulator(alpha=-0.1)

@@ -40,10 +40,14 @@ def test_predictions_are_out_of_fold_on_the_manifests_own_folds(cohort, tmp_path
 def test_rnfl_that_follows_the_field_is_found_and_printed(cohort, tmp_path, capsys):
     lines = _run(cohort, tmp_path / "p.csv")
     used = [line for line in lines if line["method"] == "ridge rnfl"]
-    r2 = np.mean([
-        r2_score(*([float(line[key]) for line in used if line["repeat"] == repeat] for key in ("label_db", "pred_db")))
-        for repeat in ("0", "1")
-    ])
+    r2 = np.mean(
+        [
+            r2_score(
+                *([float(line[key]) for line in used if line["repeat"] == repeat] for key in ("label_db", "pred_db"))
+            )
+            for repeat in ("0", "1")
+        ]
+    )
     assert r2 > 0.9
     shown = capsys.readouterr().out
     assert f"| ridge rnfl | {r2:.2f} [" in shown

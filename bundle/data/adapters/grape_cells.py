@@ -67,7 +67,7 @@ def read_subject(row: Row) -> int:
 
 
 def read_eye(row: Row) -> str:
-    """"OD" or "OS"."""
+    """ "OD" or "OS"."""
     eye = normalise_eye(row.text("Laterality") or "")
     if eye is None:
         raise row.error("Laterality", f"found '{row.text('Laterality') or ''}', expected OD or OS")
@@ -75,7 +75,7 @@ def read_eye(row: Row) -> str:
 
 
 def read_sex(row: Row) -> str | None:
-    """"male", "female" or None when missing."""
+    """ "male", "female" or None when missing."""
     text = row.text("Gender")
     if text is not None and text.lower() not in _SEXES:
         raise row.error("Gender", f"found '{text[:24]}', expected M or F")

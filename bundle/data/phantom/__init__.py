@@ -10,7 +10,25 @@ from bundle.data.phantom.presets import PRESETS, PhantomPreset, get_preset
 from bundle.data.phantom.vessels import Vessels, grow_vessels, no_vessels
 
 __all__ = [
-    "ANGLES_DEG", "N_ANGLES", "PRESETS", "REALISTIC_GEOMETRY", "SECTORS", "FundusAnatomy", "OctAnatomy", "OctGeometry",
-    "Phantom", "PhantomExamination", "PhantomPreset", "Vessels", "disc_radii_mm", "get_preset", "grow_vessels",
-    "make_phantom", "mirror_left", "no_vessels", "render_fundus", "render_oct", "rnfl_profile_from_quadrants",
+    "ANGLES_DEG",
+    "N_ANGLES",
+    "PRESETS",
+    "REALISTIC_GEOMETRY",
+    "SECTORS",
+    "FundusAnatomy",
+    "OctAnatomy",
+    "OctGeometry",
+    "Phantom",
+    "PhantomExamination",
+    "PhantomPreset",
+    "Vessels",
+    "disc_radii_mm",
+    "get_preset",
+    "grow_vessels",
+    "make_phantom",
+    "mirror_left",
+    "no_vessels",
+    "render_fundus",
+    "render_oct",
+    "rnfl_profile_from_quadrants",
 ]

@@ -10,10 +10,10 @@ from bundle.data.phantom.angles import N_ANGLES, rnfl_profile_from_quadrants
 from bundle.data.phantom.vessels import Vessels, no_vessels
 from bundle.errors import InputError
 
-NORMAL_GCIPL_UM = 47.0          # around the disc, within 3 mm: 39-55 um in real Cirrus disc cubes
-NORMAL_DISC_AREA_MM2 = 1.98     # +- .38, 1,521 normal eyes
-NORMAL_CUP_DISC_RATIO = 0.44    # +- .18, the same eyes
-NORMAL_CUP_DEPTH_UM = 150.0     # below the plane of Bruch's membrane opening, order of magnitude
+NORMAL_GCIPL_UM = 47.0  # around the disc, within 3 mm: 39-55 um in real Cirrus disc cubes
+NORMAL_DISC_AREA_MM2 = 1.98  # +- .38, 1,521 normal eyes
+NORMAL_CUP_DISC_RATIO = 0.44  # +- .18, the same eyes
+NORMAL_CUP_DEPTH_UM = 150.0  # below the plane of Bruch's membrane opening, order of magnitude
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +75,15 @@ class OctAnatomy:
 
     @classmethod
     def from_quadrants(
-        cls, t_um: float, s_um: float, n_um: float, i_um: float, *, cup_disc_ratio: float = NORMAL_CUP_DISC_RATIO,
-        disc_area_mm2: float = NORMAL_DISC_AREA_MM2, **other: object,
+        cls,
+        t_um: float,
+        s_um: float,
+        n_um: float,
+        i_um: float,
+        *,
+        cup_disc_ratio: float = NORMAL_CUP_DISC_RATIO,
+        disc_area_mm2: float = NORMAL_DISC_AREA_MM2,
+        **other: object,
     ) -> OctAnatomy:
         """Anatomy of an eye of which a device printed four RNFL quadrants (um), a cup-to-disc ratio and a disc area.
 

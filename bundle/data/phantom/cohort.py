@@ -19,13 +19,13 @@ from bundle.data.phantom.phantom import Phantom
 from bundle.data.phantom.presets import get_preset
 from bundle.errors import InputError
 
-VERSION = 1                      # raised whenever the same parameters would give other pixels or labels
+VERSION = 1  # raised whenever the same parameters would give other pixels or labels
 PARAMETERS_FILE = "phantom.json"
 MANIFEST_FILE = "manifest.csv"
 FIELDS_FILE = "fields.csv"
 TEST_PATIENT_OFFSET = 10_000_000  # test patients are other people, and the same ones however many train
 VALIDATION_SHARE = 0.15 / 0.85
-PARALLEL_FROM_VOXELS = 200_000_000   # below this one process needs a few seconds, less than starting others
+PARALLEL_FROM_VOXELS = 200_000_000  # below this one process needs a few seconds, less than starting others
 
 
 def make_phantom(
@@ -64,16 +64,24 @@ def make_phantom(
     source = Phantom(preset, seed)
     tasks = plan_patients(source, n_patients, test_eyes)
     folder = Path(out_dir)
-    claim_folder(folder, {"version": VERSION, "preset": source.preset.name, "seed": seed,
-                          "n_patients": get_preset(preset).n_patients if n_patients is None else n_patients,
-                          "test_eyes": test_eyes})
+    claim_folder(
+        folder,
+        {
+            "version": VERSION,
+            "preset": source.preset.name,
+            "seed": seed,
+            "n_patients": get_preset(preset).n_patients if n_patients is None else n_patients,
+            "test_eyes": test_eyes,
+        },
+    )
     manifest = folder / MANIFEST_FILE
     if manifest.exists():
         return str(manifest)
     rows: list[dict[str, str]] = []
     fields: list[np.ndarray] = []
-    for patient_rows, patient_fields in _progress(_run(partial(write_patient, source, folder), tasks, source, workers),
-                                                  len(tasks), progress):
+    for patient_rows, patient_fields in _progress(
+        _run(partial(write_patient, source, folder), tasks, source, workers), len(tasks), progress
+    ):
         rows += patient_rows
         fields += patient_fields
     write_fields(folder / FIELDS_FILE, rows, fields)
@@ -120,9 +128,7 @@ def claim_folder(folder: Path, parameters: dict[str, object]) -> None:
     write_text(record, json.dumps(parameters, indent=2) + "\n")
 
 
-def _run(
-    work: partial[Written], tasks: list[Task], source: Phantom, workers: int | None
-) -> Iterator[Written]:
+def _run(work: partial[Written], tasks: list[Task], source: Phantom, workers: int | None) -> Iterator[Written]:
     """Results of all tasks in their order, from one process or several."""
     if workers is None:
         large = 2 * len(tasks) * int(np.prod(source.preset.oct.shape)) > PARALLEL_FROM_VOXELS
@@ -135,8 +141,6 @@ def _run(
         yield from pool.map(work, tasks, chunksize=4)
 
 
-def _progress(
-    results: Iterator[Written], total: int, wanted: bool
-) -> Iterator[Written]:
+def _progress(results: Iterator[Written], total: int, wanted: bool) -> Iterator[Written]:
     hidden = not (wanted and sys.stderr.isatty())
     yield from tqdm(results, total=total, desc="phantom cohort", unit="patient", disable=hidden)

@@ -20,11 +20,11 @@ from bundle.data.phantom.angles import SECTORS
 # the observed 3.4 dB is what censoring at 0 leaves of a wider scatter.
 RETEST_THRESHOLD_DB = (-5.0, 2.5, 7.5, 12.5, 17.5, 22.5, 26.5, 29.5, 33.5)
 RETEST_SD_DB = (2.5, 5.5, 6.6, 6.1, 4.8, 2.8, 1.7, 1.3, 1.2)
-VISIT_SD_DB = 0.60               # whole-field shift between visits; .44 in vfpwgRetest24d2, routine more
-BAD_VISIT_SHARE, BAD_VISIT_SD_DB = 0.06, 1.5   # fatigue, learning: about +- 2 dB in up to 10 % of tests (LEI-SFD)
-POINT_SCATTER = 0.35             # log-SD of damage between points of one sector, assumed
-MACULAR_SPARING = 0.35           # damage near fixation lags behind, assumed
-LOWEST_DB = -12.0                # how far below "0 dB not seen" a blind point may lie
+VISIT_SD_DB = 0.60  # whole-field shift between visits; .44 in vfpwgRetest24d2, routine more
+BAD_VISIT_SHARE, BAD_VISIT_SD_DB = 0.06, 1.5  # fatigue, learning: about +- 2 dB in up to 10 % of tests (LEI-SFD)
+POINT_SCATTER = 0.35  # log-SD of damage between points of one sector, assumed
+MACULAR_SPARING = 0.35  # damage near fixation lags behind, assumed
+LOWEST_DB = -12.0  # how far below "0 dB not seen" a blind point may lie
 FALSE_POSITIVE_CEILING_DB = 36.0
 
 
@@ -78,9 +78,7 @@ def measure(true_db: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(np.rint(np.clip(measured, 0.0, FALSE_POSITIVE_CEILING_DB)))
 
 
-def examine(
-    sector_damage_db: np.ndarray, age_years: float, hill_offset_db: float, rng: np.random.Generator
-) -> Field:
+def examine(sector_damage_db: np.ndarray, age_years: float, hill_offset_db: float, rng: np.random.Generator) -> Field:
     """A true field and one measurement of it.
 
     Args:

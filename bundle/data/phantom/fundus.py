@@ -16,7 +16,7 @@ from bundle.data.phantom.pixels import blur_matrix, cloud, mix, rgb
 from bundle.data.phantom.surfaces import ARCUATE_BEND_RAD_PER_MM, MEASURING_RADIUS_MM, smoothstep
 from bundle.data.phantom.vessels import Vessels, no_vessels, rasterise
 
-FIELD_MM = 5.0                   # side of the square photograph; a crop of about 17 degrees around the disc
+FIELD_MM = 5.0  # side of the square photograph; a crop of about 17 degrees around the disc
 RETINA_RGB = (0.66, 0.31, 0.13)
 RIM_RGB = (0.90, 0.50, 0.28)
 PALE_RGB = (0.97, 0.84, 0.60)
@@ -71,7 +71,7 @@ def _retina(
     crossing = angle + ARCUATE_BEND_RAD_PER_MM * (radius - MEASURING_RADIUS_MM) * bend
     bundles = 0.9 * interpolate_profile(anatomy.fibre_layer, crossing)
     streaks = 1.0 + 0.35 * np.sin(120.0 * crossing + 3.0 * np.sin(17.0 * crossing))
-    fade = np.exp(-(np.maximum(rho - 1.0, 0.0) / 1.3) ** 2)
+    fade = np.exp(-((np.maximum(rho - 1.0, 0.0) / 1.3) ** 2))
     image += (anatomy.sheen * bundles * streaks * fade).astype(np.float32)[..., None] * rgb(SHEEN_RGB)
     if anatomy.crescent > 0.0:
         width = anatomy.crescent * (0.15 + 0.85 * np.maximum(np.cos(angle + 0.25), 0.0))
@@ -83,7 +83,7 @@ def _retina(
 def _disc(image: np.ndarray, anatomy: FundusAnatomy, angle: np.ndarray, rho: np.ndarray) -> None:
     """Rim and cup, drawn over the retina in place."""
     rim = rgb(RIM_RGB) * (1.0 - anatomy.pallor) + rgb(PALE_RGB) * anatomy.pallor
-    shade = 1.0 + 0.06 * np.cos(angle)                       # the nasal rim is darker and redder
+    shade = 1.0 + 0.06 * np.cos(angle)  # the nasal rim is darker and redder
     mix(image, rim * shade[..., None].astype(np.float32), smoothstep((1.0 - rho) / 0.10 + 0.5).astype(np.float32))
     cup = interpolate_profile(anatomy.cup_disc_ratio, angle)
     weight = smoothstep((cup - rho) / 0.24 + 0.5) * np.minimum(1.0, cup / 0.25)

@@ -12,20 +12,20 @@ from bundle.data.phantom.fundus import FundusAnatomy
 from bundle.data.phantom.latents import Eye, Patient
 from bundle.data.phantom.vessels import Vessels
 
-SIGNAL_MEAN, SIGNAL_SD = 8.0, 1.2            # Cirrus signal strength; below 5 a scan is repeated
+SIGNAL_MEAN, SIGNAL_SD = 8.0, 1.2  # Cirrus signal strength; below 5 a scan is repeated
 SIGNAL_PER_CATARACT = -1.3
-TILT_SD_UM_PER_MM = (45.0, 22.0)             # towards (temporal, superior); real disc scans slope by 0-100 um/mm
+TILT_SD_UM_PER_MM = (45.0, 22.0)  # towards (temporal, superior); real disc scans slope by 0-100 um/mm
 CURVATURE_UM_PER_MM2 = (12.0, 4.0)
-DEPTH_MM = (1.15, 0.09)                      # pigment epithelium below the top of the scan, mean and SD
-AXIAL_JITTER_UM = (2.0, 9.0)                 # range of the SD between B-scans
+DEPTH_MM = (1.15, 0.09)  # pigment epithelium below the top of the scan, mean and SD
+AXIAL_JITTER_UM = (2.0, 9.0)  # range of the SD between B-scans
 SACCADES_PER_SCAN, SACCADE_SD_MM = 0.5, 0.12
-CUP_DEPTH_UM = (110.0, 70.0)                 # mean and SD; CUP_DEEPENS_UM x loss of fibres is added
+CUP_DEPTH_UM = (110.0, 70.0)  # mean and SD; CUP_DEEPENS_UM x loss of fibres is added
 CUP_DEEPENS_UM = 330.0
 PALLOR_PER_DB, PALLOR_SD = 1.0 / 25.0, 0.22  # pallor of the rim = damage / 25 dB + N(0, .22), assumed
 PALLOR_VISIBILITY = 0.40
-SHEEN = (0.45, 0.20)                         # visibility of the nerve fibre layer, mean and SD, assumed
-SHEEN_LOG_SD = 0.30                          # reflectance differs by angle whatever the thickness, assumed
-CRESCENT_SHARE = 0.45                        # eyes with beta-zone atrophy; a little more with damage
+SHEEN = (0.45, 0.20)  # visibility of the nerve fibre layer, mean and SD, assumed
+SHEEN_LOG_SD = 0.30  # reflectance differs by angle whatever the thickness, assumed
+CRESCENT_SHARE = 0.45  # eyes with beta-zone atrophy; a little more with damage
 CATARACT_ONSET_YEARS, CATARACT_SCALE_YEARS = 58.0, 28.0
 DECENTRATION_MM = 0.10
 

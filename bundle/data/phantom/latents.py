@@ -25,16 +25,16 @@ from bundle.data.phantom.structure import (
 )
 
 AGE_MEAN_YEARS, AGE_SD_YEARS, AGE_RANGE_YEARS = 63.0, 12.0, (22.0, 92.0)
-HILL_SD_DB = 0.75                # healthy people differ: 91 controls of visualFields, SD of MD 1.23 with visit noise
-HILL_EYE_CORRELATION = 0.8       # assumed
-HILL_MEAN_DB = 0.2               # of eyes seen in a clinic, relative to the norm; assumed
-SECTOR_LOG_SD = 0.75             # how unevenly damage falls on the sectors while it is mild, assumed
-HEMIFIELD_LOG_SD = 0.9           # upper against lower half, assumed
-ASYMMETRY_FADES_DB = 15.0        # unevenness falls as exp(-damage / 15 dB), assumed
-DISCORDANT_SHARE = 0.11          # 10-12 % of eyes lie outside the 95 % band of the Hood model
-DISCORDANT_LOG_SD = 0.5          # their structural damage differs by this factor (log-SD), assumed
-DISC_AREA_SD_MM2 = 0.38          # between eyes
-DISC_EYE_CORRELATION = 0.8       # assumed
+HILL_SD_DB = 0.75  # healthy people differ: 91 controls of visualFields, SD of MD 1.23 with visit noise
+HILL_EYE_CORRELATION = 0.8  # assumed
+HILL_MEAN_DB = 0.2  # of eyes seen in a clinic, relative to the norm; assumed
+SECTOR_LOG_SD = 0.75  # how unevenly damage falls on the sectors while it is mild, assumed
+HEMIFIELD_LOG_SD = 0.9  # upper against lower half, assumed
+ASYMMETRY_FADES_DB = 15.0  # unevenness falls as exp(-damage / 15 dB), assumed
+DISCORDANT_SHARE = 0.11  # 10-12 % of eyes lie outside the 95 % band of the Hood model
+DISCORDANT_LOG_SD = 0.5  # their structural damage differs by this factor (log-SD), assumed
+DISC_AREA_SD_MM2 = 0.38  # between eyes
+DISC_EYE_CORRELATION = 0.8  # assumed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,8 +87,13 @@ def draw_patient(rng: np.random.Generator) -> Patient:
     age = float(np.clip(rng.normal(AGE_MEAN_YEARS, AGE_SD_YEARS), *AGE_RANGE_YEARS))
     z = rng.standard_normal(4)
     return Patient(
-        age_years=round(age, 1), sex="F" if rng.random() < 0.54 else "M", damage_z=float(z[0]), hill_z=float(z[1]),
-        rnfl_z=float(z[2]), disc_z=float(z[3]), fundus_z=rng.standard_normal(6),
+        age_years=round(age, 1),
+        sex="F" if rng.random() < 0.54 else "M",
+        damage_z=float(z[0]),
+        hill_z=float(z[1]),
+        rnfl_z=float(z[2]),
+        disc_z=float(z[3]),
+        fundus_z=rng.standard_normal(6),
     )
 
 

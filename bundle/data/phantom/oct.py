@@ -19,15 +19,35 @@ from bundle.data.phantom.vessels import rasterise
 # Mean grey (0-255, log scale) of each layer in real Cirrus disc B-scans (OCTseg-Zeiss), top to bottom.
 # Choroid and sclera, and the tissue and lamina inside the disc, are read off the same pictures by eye.
 GREY_OUTSIDE = {
-    "vitreous": 30.0, "rnfl": 101.0, "gcipl": 84.0, "inl": 65.0, "opl": 70.0, "onl": 49.0, "is_os": 69.0,
-    "rpe": 112.0, "choroid": 74.0, "outer_choroid": 62.0, "sclera": 46.0, "deep": 33.0,
+    "vitreous": 30.0,
+    "rnfl": 101.0,
+    "gcipl": 84.0,
+    "inl": 65.0,
+    "opl": 70.0,
+    "onl": 49.0,
+    "is_os": 69.0,
+    "rpe": 112.0,
+    "choroid": 74.0,
+    "outer_choroid": 62.0,
+    "sclera": 46.0,
+    "deep": 33.0,
 }
 GREY_DISC = {
-    "vitreous": 30.0, "rnfl": 96.0, "gcipl": 84.0, "inl": 80.0, "opl": 80.0, "onl": 80.0, "is_os": 80.0,
-    "rpe": 78.0, "choroid": 82.0, "outer_choroid": 70.0, "sclera": 50.0, "deep": 34.0,
+    "vitreous": 30.0,
+    "rnfl": 96.0,
+    "gcipl": 84.0,
+    "inl": 80.0,
+    "opl": 80.0,
+    "onl": 80.0,
+    "is_os": 80.0,
+    "rpe": 78.0,
+    "choroid": 82.0,
+    "outer_choroid": 70.0,
+    "sclera": 50.0,
+    "deep": 34.0,
 }
-VESSEL_SHADOW = 0.12             # share of light left below a large vessel
-SIGNAL_DB_PER_STEP = 1.6         # tissue signal lost per step of signal strength below 10, assumed
+VESSEL_SHADOW = 0.12  # share of light left below a large vessel
+SIGNAL_DB_PER_STEP = 1.6  # tissue signal lost per step of signal strength below 10, assumed
 LOG_PER_DB = np.log(10.0) / 10.0
 
 

@@ -81,9 +81,7 @@ class Phantom:
             if both or number == only
         ]
 
-    def _examine(
-        self, patient_index: int, eye: int, patient: Patient, visit_date: datetime.date
-    ) -> PhantomExamination:
+    def _examine(self, patient_index: int, eye: int, patient: Patient, visit_date: datetime.date) -> PhantomExamination:
         hidden = draw_eye(patient, self.preset, self._rng(patient_index, eye, _LATENTS))
         rng = self._rng(patient_index, eye, _LOOKS)
         vessels = grow_vessels(rng)
@@ -107,9 +105,7 @@ class Phantom:
         number = EYES.index(examination.eye)
         index = examination.patient_index
         voxels = render_oct(examination.oct_anatomy, self.preset.oct, self._rng(index, number, _OCT))
-        pixels = render_fundus(
-            examination.fundus_anatomy, self.preset.fundus_px, self._rng(index, number, _FUNDUS)
-        )
+        pixels = render_fundus(examination.fundus_anatomy, self.preset.fundus_px, self._rng(index, number, _FUNDUS))
         if examination.eye == "OS":
             pixels = np.ascontiguousarray(pixels[:, ::-1])
         return mirror_left(voxels, examination.eye), pixels

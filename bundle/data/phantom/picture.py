@@ -66,9 +66,15 @@ def draw_row(axes: list[Axes], source: Phantom, examination: PhantomExamination)
     axes[2].imshow(thickness, cmap="jet", vmin=0, vmax=175, aspect=spacing[0] / spacing[2], interpolation="bilinear")
     axes[3].imshow(grey_scale_field(examination), cmap="gray", vmin=-2, vmax=32)
     mean_um = float(examination.oct_anatomy.rnfl_um.mean())
-    axes[3].text(1.04, 0.5, f"{examination.eye}\nMD {examination.md_db:+.1f} dB\nRNFL {mean_um:.0f} um\n"
-                 f"age {examination.patient.age_years:.0f}\nsignal {examination.oct_anatomy.signal_strength:.0f}/10",
-                 transform=axes[3].transAxes, fontsize=7, va="center")
+    axes[3].text(
+        1.04,
+        0.5,
+        f"{examination.eye}\nMD {examination.md_db:+.1f} dB\nRNFL {mean_um:.0f} um\n"
+        f"age {examination.patient.age_years:.0f}\nsignal {examination.oct_anatomy.signal_strength:.0f}/10",
+        transform=axes[3].transAxes,
+        fontsize=7,
+        va="center",
+    )
     for axis in axes:
         axis.set_xticks([])
         axis.set_yticks([])
@@ -81,8 +87,17 @@ def draw_picture(path: str | os.PathLike[str], seed: int = 0) -> str:
     half = len(chosen) // 2
     with matplotlib.rc_context({"figure.dpi": 100, "font.size": 8}):
         figure = Figure(figsize=(15.5, 1.28 * half + 0.4), layout=None)
-        grid = figure.add_gridspec(half, 10, width_ratios=[*WIDTHS, 0.62, *WIDTHS, 0.55], left=0.005, right=0.995,
-                                   top=0.955, bottom=0.005, wspace=0.04, hspace=0.05)
+        grid = figure.add_gridspec(
+            half,
+            10,
+            width_ratios=[*WIDTHS, 0.62, *WIDTHS, 0.55],
+            left=0.005,
+            right=0.995,
+            top=0.955,
+            bottom=0.005,
+            wspace=0.04,
+            hspace=0.05,
+        )
         for number, examination in enumerate(chosen):
             block, row = divmod(number, half)
             axes = [figure.add_subplot(grid[row, 5 * block + k]) for k in range(len(COLUMNS))]

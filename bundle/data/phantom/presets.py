@@ -12,7 +12,7 @@ from scipy.special import gammainc
 from bundle.data.phantom.anatomy import REALISTIC_GEOMETRY, OctGeometry
 from bundle.errors import InputError
 
-MAX_DAMAGE_DB = 32.0             # damage beyond this cannot be measured: thresholds end at 0 dB
+MAX_DAMAGE_DB = 32.0  # damage beyond this cannot be measured: thresholds end at 0 dB
 
 
 class DamageLaw(Protocol):
@@ -88,7 +88,11 @@ PRESETS: dict[str, PhantomPreset] = {
         PhantomPreset(name="long_tail", damage=MixtureLaw(0.62, 0.7, 12.0), damage_correlation=0.71),
         PhantomPreset(name="balanced", damage=StageLaw(), damage_correlation=0.62),
         PhantomPreset(
-            name="realistic", damage=_CLINIC, damage_correlation=0.65, n_patients=100, oct=REALISTIC_GEOMETRY,
+            name="realistic",
+            damage=_CLINIC,
+            damage_correlation=0.65,
+            n_patients=100,
+            oct=REALISTIC_GEOMETRY,
             fundus_px=256,
         ),
     )

@@ -7,9 +7,9 @@ from functools import lru_cache
 import numpy as np
 from scipy.special import digamma
 
-DEVICE_DEPTH_MM = 2.0 / 1024.0                    # Cirrus: 1,024 samples over 2 mm
-DEVICE_AXIAL_ACF = (1.0, 0.68, 0.25, 0.05)        # autocorrelation along depth at 0-3 samples; across A-scans about 0
-GREY_PER_LOG_INTENSITY = 26.0 / 1.2825            # grey SD of 26 in a layer / SD of the log of exponential intensity
+DEVICE_DEPTH_MM = 2.0 / 1024.0  # Cirrus: 1,024 samples over 2 mm
+DEVICE_AXIAL_ACF = (1.0, 0.68, 0.25, 0.05)  # autocorrelation along depth at 0-3 samples; across A-scans about 0
+GREY_PER_LOG_INTENSITY = 26.0 / 1.2825  # grey SD of 26 in a layer / SD of the log of exponential intensity
 
 
 @lru_cache(maxsize=8)

@@ -9,17 +9,17 @@ import numpy as np
 from bundle.data.phantom.anatomy import OctAnatomy
 from bundle.data.phantom.angles import interpolate_profile
 
-MEASURING_RADIUS_MM = 1.73       # radius of the 3.46-mm circle on which devices measure the RNFL
-RNFL_DECAY_POWER = 0.7           # thickness falls as radius^-.7 away from the disc, assumed (1 = constant area)
-ARCUATE_BEND_RAD_PER_MM = 0.25   # how fast bundles bend towards the macula, after the shape of Jansonius' model
+MEASURING_RADIUS_MM = 1.73  # radius of the 3.46-mm circle on which devices measure the RNFL
+RNFL_DECAY_POWER = 0.7  # thickness falls as radius^-.7 away from the disc, assumed (1 = constant area)
+ARCUATE_BEND_RAD_PER_MM = 0.25  # how fast bundles bend towards the macula, after the shape of Jansonius' model
 # Thickness in um of the layers below the ganglion cells in real Cirrus disc B-scans; choroid, sclera
 # and the lamina are assumed.
 INL_UM, OPL_UM, ONL_UM, IS_OS_UM, RPE_UM = 25.0, 22.0, 65.0, 34.0, 26.0
 CHOROID_UM, OUTER_CHOROID_UM, SCLERA_UM = 150.0, 110.0, 220.0
 LAMINA_BELOW_RPE_UM, LAMINA_BELOW_CUP_UM = 200.0, 70.0
-TAPER_MM = 0.22                  # the inner layers thin out over this distance from Bruch's membrane opening
-CUP_WALL = 0.22                  # half width of the cup's wall, in disc radii
-RIM_GLIA = 0.6                   # share of the inner layers' height that nerve fibres and glia fill at the margin
+TAPER_MM = 0.22  # the inner layers thin out over this distance from Bruch's membrane opening
+CUP_WALL = 0.22  # half width of the cup's wall, in disc radii
+RIM_GLIA = 0.6  # share of the inner layers' height that nerve fibres and glia fill at the margin
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,16 @@ def layer_surfaces(
     choroid = (rpe + RPE_UM) * (1.0 - canal) + lamina * canal
     outer = choroid + CHOROID_UM
     top = [
-        ilm, rpe - gcipl - inl - opl - onl - is_os, rpe - inl - opl - onl - is_os, rpe - opl - onl - is_os,
-        rpe - onl - is_os, rpe - is_os, rpe, choroid, outer, outer + OUTER_CHOROID_UM,
+        ilm,
+        rpe - gcipl - inl - opl - onl - is_os,
+        rpe - inl - opl - onl - is_os,
+        rpe - opl - onl - is_os,
+        rpe - onl - is_os,
+        rpe - is_os,
+        rpe,
+        choroid,
+        outer,
+        outer + OUTER_CHOROID_UM,
         outer + OUTER_CHOROID_UM + SCLERA_UM,
     ]
     return Surfaces(np.maximum.accumulate(np.stack(top), axis=0), inside_disc, canal)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-STEP_MM = 0.06                   # distance between points of a vessel
-ARTERY_WIDTH_MM = 0.095          # retinal arteriole near the disc, about 95 um
-VEIN_WIDTH_MM = 0.135            # artery-to-vein ratio about .7
-BRANCHES = 4                     # side branches a main vessel
+STEP_MM = 0.06  # distance between points of a vessel
+ARTERY_WIDTH_MM = 0.095  # retinal arteriole near the disc, about 95 um
+VEIN_WIDTH_MM = 0.135  # artery-to-vein ratio about .7
+BRANCHES = 4  # side branches a main vessel
 # Direction in which each arcade leaves the disc and how it bends (degrees a mm, towards the macula or away from it).
 ARCADES: tuple[tuple[float, float], ...] = ((78.0, -15.0), (108.0, 11.0), (-78.0, 15.0), (-108.0, -11.0))
 

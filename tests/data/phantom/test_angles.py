@@ -35,7 +35,7 @@ def test_a_normal_profile_has_its_maxima_above_and_below():
     upper, lower = ANGLES_DEG < 180, ANGLES_DEG >= 180
     assert 60 < ANGLES_DEG[upper][profile[upper].argmax()] < 100
     assert 265 < ANGLES_DEG[lower][profile[lower].argmax()] < 305
-    assert np.abs(np.diff(profile, append=profile[0])).max() < 20      # smooth round the circle
+    assert np.abs(np.diff(profile, append=profile[0])).max() < 20  # smooth round the circle
 
 
 @pytest.mark.parametrize("bad", [(0, 1, 1, 1), (np.nan, 90, 90, 90), (60, 110, 70, 500), (1, 400, 1, 400)])
@@ -47,7 +47,7 @@ def test_impossible_quadrants_are_refused(bad):
 def test_quadrants_and_sectors_each_cover_the_circle_once():
     np.testing.assert_array_equal(sum(quadrant_mask(q).astype(int) for q in "TSNI"), 1)
     np.testing.assert_array_equal(sum(sector_mask(s).astype(int) for s in SECTORS), 1)
-    assert sector_mask("TS")[ANGLES_DEG == 62.5].all()                  # superior temporal
+    assert sector_mask("TS")[ANGLES_DEG == 62.5].all()  # superior temporal
     assert sector_mask("TI")[ANGLES_DEG == 297.5].all()
 
 

@@ -75,7 +75,7 @@ def test_an_interrupted_cohort_is_completed(made, tmp_path):
     (folder / "manifest.csv").unlink()
     for path in list((folder / "oct").iterdir())[3:]:
         path.unlink()
-    (folder / ".manifest.csv.123").write_text("half")                 # what a killed process leaves behind
+    (folder / ".manifest.csv.123").write_text("half")  # what a killed process leaves behind
     kept = next((folder / "oct").iterdir())
     stamp = kept.stat().st_mtime_ns
     make_phantom(folder, n_patients=8, workers=1)

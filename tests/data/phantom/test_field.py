@@ -54,7 +54,7 @@ def test_the_numbers_above_are_those_of_the_real_file():
 def test_md_varies_between_visits_as_in_routine_clinics():
     fields, ages = _retests()
     md = mean_deviation_24_2(fields, ages[:, None])
-    assert 0.53 < np.sqrt(md.var(axis=1, ddof=1).mean()) < 1.05       # research .53, long-term 1.05 dB
+    assert 0.53 < np.sqrt(md.var(axis=1, ddof=1).mean()) < 1.05  # research .53, long-term 1.05 dB
 
 
 def test_damage_of_a_sector_falls_on_its_points_and_keeps_its_mean():
@@ -64,7 +64,7 @@ def test_damage_of_a_sector_falls_on_its_points_and_keeps_its_mean():
     points = point_damage_db(damage, rng)
     assert np.all(points[POINT_SECTORS != "TI"] == 0)
     assert np.all(points[POINT_SECTORS == "TI"] > 0)
-    assert np.all(POINTS_DEG[points > 0, 1] > 0)                      # inferior disc, superior field
+    assert np.all(POINTS_DEG[points > 0, 1] > 0)  # inferior disc, superior field
     assert points @ MD_WEIGHTS == pytest.approx(damage @ point_weights())
 
 

@@ -37,7 +37,7 @@ def test_the_disc_is_the_brightest_part_and_the_cup_is_paler_than_the_rim():
     image = _render()
     cup, rim, retina = image[rho < 0.25], image[(rho > 0.6) & (rho < 0.9)], image[rho > 1.3]
     assert cup.mean() > rim.mean() > retina.mean()
-    assert cup[:, 2].mean() > rim[:, 2].mean() + 20                   # less red, more white
+    assert cup[:, 2].mean() > rim[:, 2].mean() + 20  # less red, more white
 
 
 def test_a_larger_cup_and_pallor_whiten_the_disc():
@@ -69,7 +69,7 @@ def test_cataract_removes_detail():
     vessels = grow_vessels(np.random.default_rng(1))
 
     def detail(image: np.ndarray) -> float:
-        return float(np.quantile(np.abs(np.diff(image, axis=1)), 0.97))    # edges, not camera noise
+        return float(np.quantile(np.abs(np.diff(image, axis=1)), 0.97))  # edges, not camera noise
 
     clear = detail(_render(vessels=vessels))
     assert detail(_render(vessels=vessels, cataract_mm=0.15, veil=0.4)) < 0.6 * clear
@@ -77,10 +77,10 @@ def test_cataract_removes_detail():
 
 def test_light_and_decentration_act_in_the_right_direction():
     brighter_temporal = _render(light=(0.1, 0.0))
-    assert brighter_temporal[:, :20].mean() > brighter_temporal[:, -20:].mean() + 10      # temporal is left
+    assert brighter_temporal[:, :20].mean() > brighter_temporal[:, -20:].mean() + 10  # temporal is left
     disc = _render(decentration_mm=(0.5, 0.0))[..., 2]
     column = (disc > 100).sum(axis=0) @ np.arange(SIZE) / (disc > 100).sum()
-    assert column == pytest.approx(SIZE / 2 + 0.5 * SIZE / FIELD_MM, abs=2)               # disc moves nasally
+    assert column == pytest.approx(SIZE / 2 + 0.5 * SIZE / FIELD_MM, abs=2)  # disc moves nasally
 
 
 def test_vessels_leave_the_disc_towards_all_four_arcades():

@@ -59,9 +59,9 @@ def test_default_ends_where_perimetry_ends(md_db):
 def test_long_tail_is_rarer_and_heavier(md_db):
     long_tail = np.array([e.md_db for e in _draw("long_tail")])
     _say("long_tail shares, MD SD", (_shares(long_tail).round(3), round(float(long_tail.std()), 2)))
-    assert (long_tail > -3).mean() > (md_db > -3).mean() + 0.08       # fewer eyes are ill at all
+    assert (long_tail > -3).mean() > (md_db > -3).mean() + 0.08  # fewer eyes are ill at all
     ill, ill_default = long_tail[long_tail < -3], md_db[md_db < -3]
-    assert (ill < -20).mean() > 1.5 * (ill_default < -20).mean()      # but those are worse
+    assert (ill < -20).mean() > 1.5 * (ill_default < -20).mean()  # but those are worse
 
 
 def test_balanced_has_equal_stages():
@@ -82,7 +82,7 @@ def test_nearly_healthy_eyes_spread_about_as_real_controls(eyes, md_db):
     mean_loss = np.array([e.hidden.damage_db for e in eyes])
     near_normal = mean_loss < 0.3
     _say("SD of MD in nearly healthy eyes", round(float(md_db[near_normal].std()), 2))
-    assert 0.8 < md_db[near_normal].std() < 1.3                        # real healthy controls: 1.23 dB
+    assert 0.8 < md_db[near_normal].std() < 1.3  # real healthy controls: 1.23 dB
 
 
 # ---- structure against function --------------------------------------------------------------------------------------
@@ -93,20 +93,22 @@ def test_thickness_falls_with_md_to_a_floor(eyes, md_db):
         for limits in ((-40, -20), (-20, -12), (-12, -6), (-6, -3), (-1, 9))
     }
     blind, severe, moderate, early, healthy = median.values()
-    assert healthy == pytest.approx(89, abs=5)                         # adults, Cirrus: 90-95 um
-    assert blind == pytest.approx(45.5, abs=5)                         # Hood-Kardon residual
-    assert healthy - early > 10                                        # steep at first ...
+    assert healthy == pytest.approx(89, abs=5)  # adults, Cirrus: 90-95 um
+    assert blind == pytest.approx(45.5, abs=5)  # Hood-Kardon residual
+    assert healthy - early > 10  # steep at first ...
     assert early - moderate > 7
-    steep, flat = (healthy - early) / 4.2, (severe - blind) / 8.0       # um a dB between the middles of the ranges
-    _say("median RNFL um at MD > -1, -3..-6, -6..-12, -12..-20, < -20", [round(float(v), 1) for v in
-         (healthy, early, moderate, severe, blind)])
-    assert flat < steep / 4                                            # ... flat at the end
+    steep, flat = (healthy - early) / 4.2, (severe - blind) / 8.0  # um a dB between the middles of the ranges
+    _say(
+        "median RNFL um at MD > -1, -3..-6, -6..-12, -12..-20, < -20",
+        [round(float(v), 1) for v in (healthy, early, moderate, severe, blind)],
+    )
+    assert flat < steep / 4  # ... flat at the end
 
 
 def test_structure_and_function_correlate_no_better_than_in_a_clean_cohort(eyes, md_db):
     rnfl = np.array([e.hidden.rnfl_um.mean() for e in eyes])
     _say("correlation of mean RNFL and MD", round(float(np.corrcoef(rnfl, md_db)[0, 1]), 3))
-    assert 0.55 < np.corrcoef(rnfl, md_db)[0, 1] < 0.85                # real cohorts .53-.7
+    assert 0.55 < np.corrcoef(rnfl, md_db)[0, 1] < 0.85  # real cohorts .53-.7
     discordant = [not np.allclose(e.hidden.structure_damage_db, e.hidden.sector_damage_db) for e in eyes]
     assert np.mean(discordant) == pytest.approx(0.11, abs=0.02)
 
@@ -134,8 +136,12 @@ def limits(eyes, md_db) -> dict[str, float]:
     shared = [[*_sectors(e.hidden.cup_disc_ratio), e.hidden.disc_area_mm2] for e in eyes]
     oct_only = [[*_sectors(e.hidden.rnfl_um), *e.hidden.gcipl_um, e.oct_anatomy.cup_depth_um] for e in eyes]
     fundus_only = [
-        [e.fundus_anatomy.pallor, e.fundus_anatomy.sheen,
-         *_sectors(e.fundus_anatomy.fibre_layer * e.fundus_anatomy.sheen)] for e in eyes
+        [
+            e.fundus_anatomy.pallor,
+            e.fundus_anatomy.sheen,
+            *_sectors(e.fundus_anatomy.fibre_layer * e.fundus_anatomy.sheen),
+        ]
+        for e in eyes
     ]
     return {
         "damage": _mse_of_latents(damage, md_db),
@@ -165,8 +171,9 @@ def test_limits_are_those_of_the_first_phantom_within_a_factor_of_two_and_a_half
 def _r2_of_pixels(images: np.ndarray, md_db: np.ndarray) -> float:
     """Test R2 of ridge regression on 60 principal components, 500 eyes against the rest."""
     flat = images.reshape(len(images), -1)
-    model = make_pipeline(PCA(60, random_state=0, svd_solver="randomized"), StandardScaler(),
-                          RidgeCV(np.logspace(-1, 4, 20))).fit(flat[:500], md_db[:500])
+    model = make_pipeline(
+        PCA(60, random_state=0, svd_solver="randomized"), StandardScaler(), RidgeCV(np.logspace(-1, 4, 20))
+    ).fit(flat[:500], md_db[:500])
     residual = model.predict(flat[500:]) - md_db[500:]
     return float(1 - np.mean(residual**2) / np.var(md_db[500:]))
 
@@ -183,9 +190,12 @@ def test_pixels_of_oct_tell_more_than_pixels_of_fundus(images, md_db):
 
 def test_no_single_nuisance_gives_the_label_away(eyes, md_db):
     nuisance = {
-        "signal": [e.oct_anatomy.signal_strength for e in eyes], "depth": [e.oct_anatomy.depth_mm for e in eyes],
-        "pigment": [e.fundus_anatomy.pigment for e in eyes], "exposure": [e.fundus_anatomy.exposure for e in eyes],
-        "eye": [e.eye == "OD" for e in eyes], "disc area": [e.hidden.disc_area_mm2 for e in eyes],
+        "signal": [e.oct_anatomy.signal_strength for e in eyes],
+        "depth": [e.oct_anatomy.depth_mm for e in eyes],
+        "pigment": [e.fundus_anatomy.pigment for e in eyes],
+        "exposure": [e.fundus_anatomy.exposure for e in eyes],
+        "eye": [e.eye == "OD" for e in eyes],
+        "disc area": [e.hidden.disc_area_mm2 for e in eyes],
     }
     for name, values in nuisance.items():
         assert abs(np.corrcoef(np.asarray(values, dtype=float), md_db)[0, 1]) < 0.1, name

@@ -108,8 +108,13 @@ def test_weak_signal_darkens_the_retina_but_not_the_vitreous():
 def test_vessels_cast_shadows_on_the_pigment_epithelium():
     vessels = grow_vessels(np.random.default_rng(0))
     without, with_vessels = (
-        render_oct(OctAnatomy.from_quadrants(*NORMAL, vessels=v, **STILL) if v is not None
-                   else OctAnatomy.from_quadrants(*NORMAL, **STILL), REALISTIC_GEOMETRY, np.random.default_rng(0))
+        render_oct(
+            OctAnatomy.from_quadrants(*NORMAL, vessels=v, **STILL)
+            if v is not None
+            else OctAnatomy.from_quadrants(*NORMAL, **STILL),
+            REALISTIC_GEOMETRY,
+            np.random.default_rng(0),
+        )
         for v in (None, vessels)
     )
     darker = without.astype(int) - with_vessels
@@ -130,7 +135,7 @@ def test_speckle_has_the_device_statistics():
     looks, correlation = speckle_statistics(2 / 256)
     assert abs(log.mean()) < 0.7
     assert 0 < np.corrcoef(log[:, 1:].ravel(), log[:, :-1].ravel())[0, 1] == pytest.approx(correlation, abs=0.06)
-    assert abs(np.corrcoef(log[:, :, 1:].ravel(), log[:, :, :-1].ravel())[0, 1]) < 0.01     # A-scans are independent
+    assert abs(np.corrcoef(log[:, :, 1:].ravel(), log[:, :, :-1].ravel())[0, 1]) < 0.01  # A-scans are independent
     assert np.exp(log / GREY_PER_LOG_INTENSITY).var() / np.exp(log / GREY_PER_LOG_INTENSITY).mean() ** 2 == (
         pytest.approx(1 / looks, rel=0.05)
     )
@@ -138,8 +143,11 @@ def test_speckle_has_the_device_statistics():
 
 @pytest.mark.parametrize(
     ("change", "match"),
-    [({"signal_strength": 0.0}, "signal_strength"), ({"rnfl_um": np.full(36, 90.0)}, "rnfl_um"),
-     ({"cup_disc_ratio": np.full(72, np.nan)}, "cup_disc_ratio")],
+    [
+        ({"signal_strength": 0.0}, "signal_strength"),
+        ({"rnfl_um": np.full(36, 90.0)}, "rnfl_um"),
+        ({"cup_disc_ratio": np.full(72, np.nan)}, "cup_disc_ratio"),
+    ],
 )
 def test_impossible_anatomy_is_refused(change, match):
     with pytest.raises(InputError, match=match):

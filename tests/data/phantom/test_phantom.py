@@ -15,7 +15,7 @@ from bundle.errors import InputError
 
 def test_an_eye_depends_on_seed_and_number_only():
     first, second = Phantom("default", 3), Phantom("default", 3)
-    second.examinations(0)                                             # order of work must not matter
+    second.examinations(0)  # order of work must not matter
     a, b = first.examinations(5)[0], second.examinations(5)[0]
     assert a.md_db == b.md_db
     for x, y in zip(first.render(a), second.render(b), strict=True):
@@ -36,10 +36,10 @@ def test_the_realistic_preset_shows_the_same_patients_on_a_finer_grid():
 def test_a_left_eye_is_stored_mirrored_in_both_modalities(eye, temporal_first):
     source = Phantom("default", 0)
     pool = [e for i in range(300) for e in source.examinations(i) if e.eye == eye]
-    tilted = max(pool, key=lambda e: e.oct_anatomy.tilt_um_per_mm[0])           # deepest on the temporal side
+    tilted = max(pool, key=lambda e: e.oct_anatomy.tilt_um_per_mm[0])  # deepest on the temporal side
     depth = np.argmax(source.render(tilted)[0][:, 5:].astype(float), axis=1).mean(axis=0)
     assert (depth[:8].mean() > depth[-8:].mean() + 3) == temporal_first
-    atrophic = max(pool, key=lambda e: e.fundus_anatomy.crescent)               # pale crescent on the temporal side
+    atrophic = max(pool, key=lambda e: e.fundus_anatomy.crescent)  # pale crescent on the temporal side
     pixels = source.render(atrophic)[1][20:44].astype(float)
     assert (pixels[:, 12:28, 2].mean() > pixels[:, 36:52, 2].mean()) == temporal_first
 
@@ -70,8 +70,10 @@ def test_worse_eyes_have_less_of_everything(eyes):
     damage = np.array([e.hidden.structure_damage_db.mean() for e in eyes])
     ill, well = damage > 12, damage < 1
     for value, sign in (
-        ([e.hidden.rnfl_um.mean() for e in eyes], -1), ([sum(e.hidden.gcipl_um) for e in eyes], -1),
-        ([e.hidden.cup_disc_ratio.mean() for e in eyes], 1), ([e.oct_anatomy.cup_depth_um for e in eyes], 1),
+        ([e.hidden.rnfl_um.mean() for e in eyes], -1),
+        ([sum(e.hidden.gcipl_um) for e in eyes], -1),
+        ([e.hidden.cup_disc_ratio.mean() for e in eyes], 1),
+        ([e.oct_anatomy.cup_depth_um for e in eyes], 1),
         ([e.fundus_anatomy.pallor for e in eyes], 1),
     ):
         values = np.asarray(value)
