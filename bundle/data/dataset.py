@@ -13,8 +13,8 @@ import torch
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from bundle.errors import InputError, find_input_error
 from bundle.data.random_state import share_random_state
+from bundle.errors import InputError, find_input_error
 
 Item = dict[Hashable, Any]
 Transforms = Callable[[Any], Any] | Sequence[Callable[[Any], Any]]
