@@ -22,7 +22,8 @@ class MLflowTrackingHandler(MLFlowHandler):
     """One MLflow run a training: parameters at its start, the history's row every epoch, files at its end.
 
     Attach it after the HistoryHandler and the FinalTestHandler. A resumed training goes on with its own run (the id
-    is in the checkpoint). No personal data: manifest rows and a digest, never paths or identifiers of patients.
+    is in the checkpoint). Eyes are manifest rows and the cohort is a digest: no identifier of a patient. The config
+    among the artifacts names the manifest's path as the user gave it.
 
     Args:
         output_dir: the run's folder; its files become artifacts, except checkpoints.
