@@ -34,7 +34,7 @@ def test_list_names_every_method_with_its_headline(capsys):
     [
         ([], "--manifest or --phantom: found neither"),
         (["--phantom", "default", "--manifest", "x.csv"], "found both"),
-        (["--phantom", "default", "--methods", "magic"], "known methods: concat"),
+        (["--phantom", "default", "--methods", "magic"], "known methods: "),
         (["--phantom", "default", "--set", "lr"], "expected KEY=VALUE"),
         (["--phantom", "default", "--set", "learnrate=1"], "unknown key 'learnrate'"),
         (["--phantom", "default", "--set", "lr=[1"], "no YAML value"),

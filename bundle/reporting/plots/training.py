@@ -28,6 +28,7 @@ from bundle.reporting.plots.style import (
 )
 
 LOG_RANGE = 8.0  # a logarithmic axis where the largest value is more than this many times the smallest
+POSITIVE = ("sharpness", "error")  # the traces without a natural limit, which may need a logarithmic axis
 TRACES: tuple[tuple[str, str, float | None], ...] = (
     ("k", "step coefficient k", 1.0),
     ("share", "share of the ascent budget a", None),
@@ -87,7 +88,10 @@ def plot_modulation(history: History, path: str | os.PathLike[str], *, title: st
                 axes.axhline(reference, color=INK, linewidth=0.8, linestyle=DASHED)
             for name in names:
                 handles[name] = _curve(axes, history, f"{key}_{name}", NAME_COLOURS.get(name, INK))
-            _scale(axes, np.concatenate([history.column(f"{key}_{name}") for name in names]))
+            if key in POSITIVE:
+                _scale(axes, np.concatenate([history.column(f"{key}_{name}") for name in names]))
+            else:
+                axes.set_yscale("linear")
             axes.set_title(label, fontweight="normal", fontsize=9)
         for axes in panels[len(present) :]:
             axes.set_axis_off()
