@@ -131,5 +131,5 @@ def test_settings_of_the_user_are_left_as_they_were(eyes, tmp_path) -> None:
 def test_a_cosine_never_gets_a_logarithmic_axis(drawn, tmp_path):
     rows = [{"epoch": e, "cosine_oct": 0.05 * e, "error_oct": 2.0**-e} for e in range(1, 13)]
     plots.plot_modulation(History(rows), tmp_path / "m.png")
-    scales = {axes.get_title(): axes.get_yscale() for axes in drawn[0].axes if axes.get_title()}
+    scales = {axes.get_title(loc="left"): axes.get_yscale() for axes in drawn[0].axes if axes.get_title(loc="left")}
     assert scales == {"relative error e = MSE / Var(y)": "log", "cosine of gradients cos(u, v)": "linear"}
