@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from bundle.comparison.methods import ROOT
+from bundle.reporting.provenance import commit_of_code
 
 PACKAGES = ("torch", "monai", "pytorch-ignite", "numpy")
 
@@ -50,13 +49,8 @@ def versions() -> str:
 
 def git_commit() -> str:
     """Commit of this code, `+ changes` when files differ from it, `unknown` outside of a checkout."""
-
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(ROOT), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-
-    try:
-        commit = git("rev-parse", "--short=12", "HEAD")
-        return f"{commit} + changes" if git("status", "--porcelain", "--", "bundle", "configs") else commit
-    except (OSError, subprocess.SubprocessError):
+    state = commit_of_code()
+    if state is None:
         return "unknown"
+    commit, changed = state
+    return f"{commit[:12]} + changes" if changed else commit[:12]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from ignite.engine import Engine, Events
 from monai.handlers import MLFlowHandler
 
 from bundle.engines.distributed import rank
+from bundle.reporting.provenance import commit_of_code
 
 logger = logging.getLogger(__name__)
 NOT_ARTIFACTS = ("checkpoints",)
@@ -48,7 +48,7 @@ class MLflowTrackingHandler(MLFlowHandler):
     ) -> None:
         self.enabled = enabled and rank() == 0
         self.output_dir = Path(output_dir)
-        self.tags = {**(tags or {}), **git_tags(Path(__file__).parent)}
+        self.tags = {**(tags or {}), **git_tags()}
         self._resumed_run: str | None = None
         self._steps_there: set[int] = set()
         if not self.enabled:
@@ -119,15 +119,7 @@ class MLflowTrackingHandler(MLFlowHandler):
         self._resumed_run = state.get("run_id")
 
 
-def git_tags(folder: Path) -> dict[str, str]:
+def git_tags() -> dict[str, str]:
     """Commit of the code that runs, and whether it was changed since; empty outside of a checkout."""
-    try:
-        commit, changed = (
-            subprocess.run(
-                ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, timeout=10
-            ).stdout.strip()
-            for arguments in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
-        )
-    except (OSError, subprocess.SubprocessError):
-        return {}
-    return {"git_commit": commit, "git_changed": str(bool(changed)).lower()}
+    state = commit_of_code()
+    return {} if state is None else {"git_commit": state[0], "git_changed": str(state[1]).lower()}

@@ -1,0 +1,24 @@
+"""Which code produced a figure."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def commit_of_code() -> tuple[str, bool] | None:
+    """The commit (40 digits) of the code that runs and whether its files in bundle/ or configs/ differ from it.
+
+    None outside of a git checkout.
+    """
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(ROOT), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--", "bundle", "configs"))
+    except (OSError, subprocess.SubprocessError):
+        return None
