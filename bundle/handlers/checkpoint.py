@@ -18,7 +18,6 @@ from bundle.errors import InputError
 from bundle.weights import load_weights_only
 
 logger = logging.getLogger(__name__)
-PATTERN = "checkpoint_epoch={epoch}.pt"
 
 
 class RngState:

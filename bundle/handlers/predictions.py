@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,6 @@ from bundle.data import Cohort
 from bundle.errors import InputError
 from bundle.reporting.predictions import Predictions
 
-logger = logging.getLogger(__name__)
 KEYS = {"oct+fundus": "pred", "oct": "pred_oct", "fundus": "pred_fundus"}
 
 

@@ -50,7 +50,7 @@ class ReportHandler(PredictionsHandler):
         train_mean_db = None if self.network is None else float(self.network.md_mean_db)
         self.evaluation = evaluate(predictions, train_mean_db=train_mean_db)
         self.paths = write_report(
-            predictions, self.output_dir, history=self.history, train_mean_db=train_mean_db,
+            predictions, self.output_dir, history=self.history, evaluation=self.evaluation,
             title=f"Re-M3Dr, {self.split} split", label_db_by_split=self.label_db_by_split,
         )  # fmt: skip
         print(f"\n{self.split} split, {self.evaluation.n_eyes} eyes of {self.evaluation.n_patients} patients")

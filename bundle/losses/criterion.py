@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from torch import Tensor, nn
+from torch import nn
 
 from bundle.losses.multimodal import MultimodalRegressionLoss
 
@@ -24,14 +22,3 @@ class MultimodalCriterionLoss(MultimodalRegressionLoss):
     def __init__(self, criterion: nn.Module, scale_db: float, unimodal_weight: float = 0.5) -> None:
         super().__init__(scale_db, unimodal_weight)
         self.criterion = criterion
-
-    def forward(self, outputs: dict[str, Any], label_db: Tensor, weight: Tensor | None = None) -> dict[str, Tensor]:
-        fused = self.criterion(outputs["pred"], label_db, weight)
-        parts = {"total": fused, "fused": fused}
-        modalities = list(outputs["features"])
-        if len(modalities) > 1:
-            for name in modalities:
-                parts[name] = self.criterion(outputs[f"pred_{name}"], label_db, weight)
-                # with beta 0 the heads are probes, which learn with weight 1
-                parts["total"] = parts["total"] + (self.unimodal_weight or 1.0) * parts[name]
-        return parts

@@ -29,14 +29,16 @@ class MultimodalRegressionLoss(nn.Module):
             raise ValueError(f"unimodal_weight is {unimodal_weight}; expected 0 or more")
         self.unimodal_weight = float(unimodal_weight)
         self.mse = WeightedMSELoss(scale_db)
+        self.criterion: nn.Module = self.mse  # what is minimised; a variant puts another one here
 
     def forward(self, outputs: dict[str, Any], label_db: Tensor, weight: Tensor | None = None) -> dict[str, Tensor]:
-        fused = self.mse(outputs["pred"], label_db, weight)
+        fused = self.criterion(outputs["pred"], label_db, weight)
         parts = {"total": fused, "fused": fused}
         modalities = list(outputs["features"])
         if len(modalities) > 1:
             for name in modalities:
-                parts[name] = self.mse(outputs[f"pred_{name}"], label_db, weight)
+                parts[name] = self.criterion(outputs[f"pred_{name}"], label_db, weight)
+                # with beta 0 the heads are probes, which learn with weight 1
                 parts["total"] = parts["total"] + (self.unimodal_weight or 1.0) * parts[name]
         return parts
 

@@ -35,6 +35,7 @@ def write_report(
     title: str = "Mean Deviation from OCT and fundus photography",
     *,
     label_db_by_split: Mapping[str, ArrayLike] | None = None,
+    evaluation: Evaluation | None = None,
     n_resamples: int = 2000,
     seed: int = 0,
 ) -> dict[str, Path]:
@@ -46,6 +47,8 @@ def write_report(
         history: the training's record, for the loss and modulation pictures.
         train_mean_db: the training cohort's mean MD, for the reference that predicts it for every eye.
         label_db_by_split: measured MD of all splits, (eyes,), dB, for their histogram; None shows the predicted split.
+        evaluation: what `evaluate` gave for these predictions, where the caller has it; None evaluates here, with
+            `train_mean_db`, `n_resamples` and `seed`.
         n_resamples, seed: of the patient-cluster bootstrap.
 
     Returns:
@@ -56,7 +59,8 @@ def write_report(
         ValueError: predictions of more than one split.
     """
     folder = Path(out_dir)
-    evaluation = evaluate(predictions, train_mean_db=train_mean_db, n_resamples=n_resamples, seed=seed)
+    if evaluation is None:
+        evaluation = evaluate(predictions, train_mean_db=train_mean_db, n_resamples=n_resamples, seed=seed)
     eyes = predictions.select(predictions.labelled)
     record = history if isinstance(history, History) else History(history or ())
     pictures = _agreement_pictures(eyes, evaluation, folder) if len(eyes) else {}
