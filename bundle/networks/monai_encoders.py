@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from monai.networks.nets import DenseNet, EfficientNetBN, ResNet, ViT
 from torch import Tensor, nn
 
 from bundle.networks.spec import describes_itself
+from bundle.networks.tokens import to_tokens
 
 RESNET_LAYERS = {10: (1, 1, 1, 1), 18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
-
-
-def to_tokens(features: Tensor) -> Tensor:
-    """(B, C, *) -> (B, N, C)."""
-    return torch.flatten(features, 2).transpose(1, 2)
 
 
 @describes_itself

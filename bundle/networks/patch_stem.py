@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-import torch
 from monai.networks.layers.factories import Conv, Dropout
 from monai.networks.layers.utils import get_act_layer, get_norm_layer
 from torch import Tensor, nn
 
 from bundle.networks.spec import describes_itself
+from bundle.networks.tokens import to_tokens
 
 # Shape letters: B batch, C channel, N token (a position of the last feature map), * spatial axes.
 
@@ -78,5 +78,4 @@ class PatchStemEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Tokens (B, N, C) of the last feature map, in row-major order of its positions."""
-        features = self.dropout(self.stages(self.stem(x)))
-        return torch.flatten(features, 2).transpose(1, 2)
+        return to_tokens(self.dropout(self.stages(self.stem(x))))

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import torch
 
 from bundle.errors import InputError
+from bundle.networks.initial_weights import empty_weights_allowed
 
 Module = TypeVar("Module", bound=type[torch.nn.Module])
 PACKAGE = "bundle.networks"
@@ -78,7 +79,8 @@ def build(spec: dict[str, Any]) -> torch.nn.Module:
         if key != "_target_"
     }
     try:
-        return cls(**arguments)
+        with empty_weights_allowed():
+            return cls(**arguments)
     except InputError:
         raise
     except (TypeError, ValueError, AttributeError, RuntimeError) as error:

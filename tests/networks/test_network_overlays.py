@@ -41,7 +41,7 @@ def inputs(found: ConfigParser) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_there_is_one_for_each_backbone_and_fusion():
-    assert set(OVERLAYS) == set(CLASSES) | FUSIONS
+    assert set(OVERLAYS) == set(CLASSES) | FUSIONS | {"small"}
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
@@ -86,6 +86,13 @@ def test_encoders_are_the_named_ones_at_clinical_sizes(name):
     assert min(found["oct_grid"]) >= 64
     assert found["amp"] is True
     assert found["batch_size"] <= 8
+
+
+def test_small_is_the_default_network_with_narrower_encoders():
+    files = (ROOT / "configs" / "inference.yaml", OVERLAYS["small"])
+    default, small = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in files)
+    for name in ("oct_encoder", "fundus_encoder"):
+        assert small[f"network_def#{name}"] == default["network_def"][name] | {"channels": [16, 32, 64]}
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
