@@ -3,7 +3,11 @@
 import importlib
 from typing import Any
 
-_MODULES = {"SharpnessAwareTrainer": "sharpness_aware_trainer", "SubsetInferer": "subset_inferer"}
+_MODULES = {
+    "AlternatingTrainer": "alternating_trainer",
+    "SharpnessAwareTrainer": "sharpness_aware_trainer",
+    "SubsetInferer": "subset_inferer",
+}
 
 __all__ = [*_MODULES]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable
 
 import torch
 import torch.distributed as dist
@@ -45,6 +46,16 @@ def gather_rows(z_NC: Tensor, md_N: Tensor) -> tuple[Tensor, Tensor]:
     dist.all_gather(md_all, torch.nn.functional.pad(md_N, (0, pad)))
     z = torch.cat([rows[: int(c)] for rows, c in zip(z_all, counts, strict=True)])
     return z, torch.cat([rows[: int(c)] for rows, c in zip(md_all, counts, strict=True)])
+
+
+def average_over_ranks(tensors: Iterable[Tensor | None]) -> None:
+    """Mean of each tensor over the ranks, in place; every rank must hold the same ones."""
+    if world_size() == 1:
+        return
+    for tensor in tensors:
+        if tensor is not None:
+            dist.all_reduce(tensor)
+            tensor.div_(world_size())
 
 
 def any_rank(flag: bool, device: torch.device) -> bool:

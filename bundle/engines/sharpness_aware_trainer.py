@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -13,11 +14,12 @@ from monai.utils.enums import CommonKeys as Keys
 from torch import Tensor
 
 from bundle.engines.accumulation import GradientAccumulation
-from bundle.engines.distributed import any_rank, mean_over_ranks
+from bundle.engines.distributed import any_rank, average_over_ranks, mean_over_ranks
 from bundle.engines.skipped_steps import SkippedSteps, gradients_are_finite
 from bundle.losses.sample_weight import SampleWeight
 from bundle.modulation import (
     Ascent,
+    LookAheadReuse,
     NoAscent,
     SharpnessMeter,
     frozen_batchnorm_statistics,
@@ -29,6 +31,7 @@ from bundle.modulation import (
 from bundle.networks.training_network import TrainingNetwork
 
 FIRST, DESCENT = "first", "descent"
+Batch = tuple[Any, Tensor, tuple, dict[str, Any]]
 
 
 class SharpnessAwareTrainer(SupervisedTrainer):
@@ -42,7 +45,8 @@ class SharpnessAwareTrainer(SupervisedTrainer):
         engine.state.sam_pass: "first" for the pass at w, "descent" for the pass at w + eps; a step with one pass
             is "first" and `engine.state.final_pass` says whether this pass's gradients are the ones that count.
         engine.state.output: image, label, pred, loss, outputs (the network's dict), losses and aux_losses by
-            modality, errors (l_m at w), scalars (numbers for the history), skipped.
+            modality, errors (l_m at w), scalars (numbers for the history; `gradient_passes` counts forward and backward
+            passes of all encoders), skipped.
         engine.sharpness.values: S_m.
 
     A loss or gradient that is not finite, in either pass, restores the weights and the normalisation statistics bit
@@ -51,6 +55,7 @@ class SharpnessAwareTrainer(SupervisedTrainer):
 
     Args:
         ascent: where the perturbation goes; None for none.
+        look_ahead: re-use of the second pass over several steps; None makes it in every step.
         rho_warmup_epochs: epochs without perturbation at the start.
         ascent_weight, descent_weight: sample weights of the two passes (kappa_up, kappa_dn); None for 1.
         sharpness_decay: mu of the running mean of S_m.
@@ -69,11 +74,13 @@ class SharpnessAwareTrainer(SupervisedTrainer):
 
     network: Any
     loss_function: Any
+    share_of_encoders = 1.0  # how many of the encoders a pass of a step runs
 
     def __init__(
         self,
         *,
         ascent: Ascent | None = None,
+        look_ahead: LookAheadReuse | None = None,
         rho_warmup_epochs: int = 0,
         ascent_weight: SampleWeight | None = None,
         descent_weight: SampleWeight | None = None,
@@ -88,6 +95,7 @@ class SharpnessAwareTrainer(SupervisedTrainer):
             raise ValueError("SharpnessAwareTrainer: compile=True is not supported (gradient hooks); leave it out")
         super().__init__(**kwargs)
         self.ascent = ascent or NoAscent()
+        self.look_ahead = look_ahead or LookAheadReuse()
         self.rho_warmup_epochs = rho_warmup_epochs
         self.ascent_weight, self.descent_weight = ascent_weight, descent_weight
         self.sharpness = SharpnessMeter(sharpness_decay)
@@ -118,13 +126,25 @@ class SharpnessAwareTrainer(SupervisedTrainer):
         batch = engine.prepare_batch(batchdata, engine.state.device, engine.non_blocking, **engine.to_kwargs)
         inputs, targets, args, kwargs = (*batch, (), {}) if len(batch) == 2 else batch
         engine.state.output = {Keys.IMAGE: inputs, Keys.LABEL: targets, "scalars": {}}
-        self._batch = (inputs, targets, args, kwargs)
         engine.network.train()
-        self.accumulation.start(engine.state.iteration, engine.state.epoch_length)
-        buffers = [(buffer, buffer.clone()) for buffer in engine.network.buffers()]
+        for update in self.updates((inputs, targets, args, kwargs)):
+            self._update(update, batchdata)
+        return engine.state.output
+
+    def updates(self, batch: Batch) -> Iterator[Batch]:
+        """The batches of the optimiser steps that a batch of eyes makes: one, the batch itself; a variant overrides it.
+
+        A batch is (image, label, args, kwargs) as `prepare_batch` gives it.
+        """
+        yield batch
+
+    def _update(self, batch: Batch, batchdata: dict[str, Tensor]) -> None:
+        self._batch = batch
+        self.accumulation.start(self.state.iteration, self.state.epoch_length)
+        buffers = [(buffer, buffer.clone()) for buffer in self.network.buffers()]
         finite = self._passes()
         if finite:
-            engine.fire_event(IterationEvents.BACKWARD_COMPLETED)
+            self.fire_event(IterationEvents.BACKWARD_COMPLETED)
             self.accumulation.add()
             if self.accumulation.ends_step and not self.accumulation.spoiled:
                 self._step()
@@ -133,9 +153,8 @@ class SharpnessAwareTrainer(SupervisedTrainer):
             self.optimizer.zero_grad(set_to_none=True)
             for buffer, before in buffers:  # a NaN that entered a running mean would never leave it
                 buffer.copy_(before)
-        self.skipped.account(engine, finite, batchdata)
-        engine.fire_event(IterationEvents.MODEL_COMPLETED)
-        return engine.state.output
+        self.skipped.account(self, finite, batchdata)
+        self.fire_event(IterationEvents.MODEL_COMPLETED)
 
     def _passes(self) -> bool:
         """Gradients of this batch in `.grad`; False, with the weights as before, when something is not finite."""
@@ -143,13 +162,17 @@ class SharpnessAwareTrainer(SupervisedTrainer):
         rho = self.ascent.rho if self.state.epoch > self.rho_warmup_epochs else 0.0
         output["scalars"]["rho"] = rho
         snapshot = rng_snapshot(self.state.device)
-        self.state.final_pass = rho == 0
-        if not self._forward_backward(FIRST, self.ascent_weight if rho else self.descent_weight):
+        two_passes = rho > 0 and self.look_ahead.due
+        self.state.final_pass = not two_passes
+        if not self._forward_backward(FIRST, self.ascent_weight if two_passes else self.descent_weight):
             return False
         output["errors"] = self._errors()
-        if rho == 0:
-            return self._all_ranks(gradients_are_finite(self.network))
         blocks = self.training_network.parameter_blocks()
+        if not two_passes:
+            finite = self._all_ranks(gradients_are_finite(self.network))
+            if finite and rho > 0:
+                self.look_ahead.add(blocks)
+            return finite
         gradients = {name: [p.grad for p in params] for name, params in blocks.items()}
         eps, shares = self.ascent.eps(blocks, gradients, self.sharpness.values)
         if not self._all_ranks(math.isfinite(sum(shares.values()))):
@@ -162,10 +185,13 @@ class SharpnessAwareTrainer(SupervisedTrainer):
                 finite = self._forward_backward(DESCENT, self.descent_weight)
         finally:
             restore(blocks, saved)
-        if not finite:
+        if not finite or not self._all_ranks(gradients_are_finite(self.network)):
             return False
         self._measure_sharpness(shares, rho)
-        return self._all_ranks(gradients_are_finite(self.network))
+        average_over_ranks(t for part in self.look_ahead.keep(blocks, gradients).values() for t in part)
+        if self.ascent.finish(blocks, gradients):
+            average_over_ranks(p.grad for params in blocks.values() for p in params)
+        return True
 
     def _forward_backward(self, sam_pass: str, weight: SampleWeight | None) -> bool:
         inputs, targets, args, kwargs = self._batch
@@ -190,6 +216,8 @@ class SharpnessAwareTrainer(SupervisedTrainer):
             if not self._all_ranks(bool(torch.isfinite(loss))):
                 return False
             loss.backward()
+        scalars = output["scalars"]
+        scalars["gradient_passes"] = scalars.get("gradient_passes", 0.0) + self.share_of_encoders
         if self.state.final_pass:
             output["scalars"] |= {"loss": float(loss.detach()), "loss_fused": float(parts["fused"].detach())}
         return True

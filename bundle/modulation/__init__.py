@@ -6,6 +6,9 @@ from bundle.modulation.cagrad import CAGrad
 from bundle.modulation.cggm import CGGMModulator
 from bundle.modulation.combiner import Combiner, MinNorm, OneSidedProjection, PCGrad, SumCombiner, cosine
 from bundle.modulation.ema import Ema
+from bundle.modulation.gradient_noise import add_gradient_noise
+from bundle.modulation.gsam import GSAMAscent
+from bundle.modulation.look_ahead import LookAheadReuse
 from bundle.modulation.mgda import MGDA
 from bundle.modulation.mlb import MLBModulator
 from bundle.modulation.modality_budget import ModalityBudgetAscent
@@ -28,6 +31,8 @@ __all__ = [
     "DominanceByError",
     "DominantBlockAscent",
     "Ema",
+    "GSAMAscent",
+    "LookAheadReuse",
     "MLBModulator",
     "MinNorm",
     "ModalityBudgetAscent",
@@ -42,6 +47,7 @@ __all__ = [
     "SharpnessMeter",
     "StatefulModulator",
     "SumCombiner",
+    "add_gradient_noise",
     "cosine",
     "frozen_batchnorm_statistics",
     "perturb",

@@ -21,7 +21,8 @@ class Ascent(ABC):
 
         eps_b = rho a_b g_b / |g_b|,   sum_b a_b^2 = 1
 
-    A rule differs from another only in the shares a_b of the budget: it overrides `shares`.
+    A rule differs from another in the shares a_b of the budget: it overrides `shares`. One that also changes the
+    gradient of the second pass overrides `finish`.
 
     Attributes:
         rho: radius of the perturbation; may be changed between steps (warm-up). 0 perturbs nothing.
@@ -59,6 +60,18 @@ class Ascent(ABC):
             scale = step / norms[block] if norms[block] != 0 else 0.0
             eps[block] = [_scaled(g, scale, p) for p, g in zip(tensors, grads[block], strict=True)]
         return eps, shares
+
+    def finish(self, params: Blocks, first: Gradients) -> bool:
+        """Change the gradients of pass 2 in place, in `.grad`; called with the weights restored.
+
+        Args:
+            params: block name -> its parameters, with the gradient at w + eps in `.grad`.
+            first: the gradients at w, the structure of `params`.
+
+        Returns:
+            Whether anything was changed. Here: nothing, the step follows the gradient at w + eps.
+        """
+        return False
 
 
 class NoAscent(Ascent):

@@ -24,7 +24,9 @@ class Recorder:
         engine.add_event_handler(IterationEvents.FORWARD_COMPLETED, self)
 
     def __call__(self, engine: Any) -> None:
-        outputs = {k: v.detach().clone() for k, v in engine.state.output["outputs"].items() if k != "features"}
+        outputs = {
+            k: v.detach().clone() for k, v in engine.state.output["outputs"].items() if k not in ("features", "heads")
+        }
         self.passes.append((engine.state.sam_pass, engine.state.final_pass, outputs))
         self.parameters.append({name: p.detach().clone() for name, p in engine.network.named_parameters()})
 
