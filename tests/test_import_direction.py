@@ -16,7 +16,7 @@ ALLOWED = {
     "data": {"errors"},
     "transforms": {"errors", "data"},
     "networks": {"errors"},
-    "losses": {"errors"},
+    "losses": {"errors", "networks"},
     "modulation": {"errors", "losses"},
     "metrics": {"errors"},
     "reporting": {"errors", "metrics"},

@@ -5,18 +5,32 @@ from typing import Any
 
 _MODULES = {
     "BestModelHandler": "best_model",
+    "BestPartsHandler": "best_parts",
     "CheckpointHandler": "checkpoint",
     "ContrastiveHandler": "contrastive",
     "EarlyStopHandler": "early_stop",
     "EpochSeedHandler": "epoch_seed",
+    "FeatureSmoothingHandler": "feature_smoothing",
     "FinalTestHandler": "final_test",
+    "GradientBlendingHandler": "gradient_blending",
+    "GradientNoiseHandler": "gradient_noise",
+    "GradientProjectionHandler": "gradient_projection",
+    "HandlerGroup": "group",
     "HistoryHandler": "history",
+    "InformationRegulationHandler": "information_regulation",
     "LoadWeightsHandler": "load_weights",
     "MLflowTrackingHandler": "mlflow_tracking",
     "PredictionsHandler": "predictions",
     "ProgressHandler": "progress",
+    "PrototypeHandler": "prototypes",
     "RebalancingHandler": "rebalancing",
+    "RecalibrationHandler": "recalibration",
+    "RelearningHandler": "relearning",
     "ReportHandler": "report",
+    "ShapleyModulationHandler": "shapley_modulation",
+    "StagesHandler": "stages",
+    "RhoScheduleHandler": "rho_schedule",
+    "UnimodalTeachersHandler": "unimodal_teachers",
 }
 
 __all__ = [*_MODULES]

@@ -121,6 +121,7 @@ class CheckpointHandler:
             "network": engine.training_network,
             "optimizer": engine.optimizer,
             "sharpness": engine.sharpness,
+            "look_ahead": engine.look_ahead,
             "rng": RngState(),
             "stopped": self._stopped,
             **self.extra,

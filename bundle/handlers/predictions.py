@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ignite.engine import Engine, Events
@@ -22,22 +24,37 @@ class PredictionsHandler:
     Args:
         cohort: gives eye and the anonymous patient number of each row.
         output_dir: folder of the file.
-        split: its name, for the CSV.
+        split: its name, for the CSV; None writes each eye's own split in the cohort.
+
+    It can stand in for a report: `history` may be set, and `summary()` has no figures.
     """
 
-    def __init__(self, cohort: Cohort, output_dir: str, split: str = "test") -> None:
+    def __init__(self, cohort: Cohort, output_dir: str, split: str | None = "test") -> None:
         self.cohort, self.output_dir, self.split = cohort, Path(output_dir), split
         self.predictions: Predictions | None = None
+        self.history: Any = None
 
     def attach(self, engine: Engine) -> None:
-        engine.add_event_handler(Events.STARTED, self._reset)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
-        engine.add_event_handler(Events.COMPLETED, self._complete)
+        for event, method in self._events():
+            engine.add_event_handler(event, method)
+
+    def detach(self, engine: Engine) -> None:
+        """Undo `attach`."""
+        for event, method in self._events():
+            engine.remove_event_handler(method, event)
+
+    def _events(self) -> list[tuple[Events, Callable[[Engine], None]]]:
+        completed = (Events.COMPLETED, self._complete)
+        return [(Events.STARTED, self._reset), (Events.ITERATION_COMPLETED, self._collect), completed]
 
     def write(self, predictions: Predictions) -> None:
         """Write what this handler is for; a variant overrides it."""
         path = predictions.to_csv(self.output_dir / "predictions.csv")
         print(f"{len(predictions)} eyes predicted: {path}")
+
+    def summary(self) -> dict[str, float]:
+        """Figures for a tracker; none here."""
+        return {}
 
     def _reset(self, engine: Engine) -> None:
         self._rows: list[int] = []
@@ -69,7 +86,7 @@ class PredictionsHandler:
         return Predictions(
             row=np.array(self._rows, dtype=np.int64),
             eye=np.array([eye[row] for row in self._rows]),
-            split=np.array([self.split] * len(self._rows)),
+            split=np.array([self.split or self.cohort.splits[row] for row in self._rows]),
             patient=np.array([patient[row] for row in self._rows], dtype=np.int64),
             label_db=values["label"],
             pred_db={subset: values[key] for subset, key in KEYS.items()},

@@ -113,9 +113,12 @@ class RebalancingHandler:
         """v_m with respect to the encoder's parameters, before the backward of the total loss frees the graph."""
         if not engine.state.final_pass:
             return
-        for name, loss in engine.state.output["aux_losses"].items():
+        auxiliary, scalars = engine.state.output["aux_losses"], engine.state.output["scalars"]
+        for name, loss in auxiliary.items():
             params = list(engine.training_network.encoder(name).parameters())
             if loss.requires_grad:
+                # a backward pass of one encoder; without its forward pass this counts a little too much
+                scalars["gradient_passes"] = scalars.get("gradient_passes", 0.0) + 1 / len(auxiliary)
                 self._v[name] = list(torch.autograd.grad(loss, params, retain_graph=True, allow_unused=True))
 
     def combine_parameters(self, engine: Any) -> None:

@@ -38,7 +38,6 @@ class ReportHandler(PredictionsHandler):
     ) -> None:
         super().__init__(cohort, output_dir, split)
         self.network, self.label_db_by_split = network, label_db_by_split
-        self.history: Any = None
         self.evaluation: Evaluation | None = None
         self.paths: dict[str, Path] = {}
 

@@ -6,6 +6,7 @@ works where ignite is not installed.
 
 from bundle.metrics.bootstrap import Interval, bootstrap_ci, bootstrap_comparison
 from bundle.metrics.names import HIGHER_IS_BETTER, METRIC_TITLES, METRIC_UNITS, METRICS, badness, named_metric
+from bundle.metrics.recalibration import Recalibration, fit_recalibration
 from bundle.metrics.regression import bias, ccc, mae, mse, pearson, r2, regression_metrics, rmse
 from bundle.metrics.shapley import ShapleyShares, shapley_shares
 from bundle.metrics.stages import (
@@ -27,6 +28,7 @@ __all__ = [
     "STAGE_EDGES_DB",
     "STAGE_RANGES",
     "Interval",
+    "Recalibration",
     "ShapleyShares",
     "badness",
     "balanced_mse",
@@ -34,6 +36,7 @@ __all__ = [
     "bootstrap_ci",
     "bootstrap_comparison",
     "ccc",
+    "fit_recalibration",
     "mae",
     "mse",
     "named_metric",

@@ -39,6 +39,7 @@ class RegressionMetric(Metric):
             tensors, as `monai.handlers.from_engine(["pred", "label"])` gives.
         skip_missing_pred: leave out eyes whose prediction is NaN. Only for a single modality's prediction, where NaN
             says that the eye has no such image; otherwise NaN is a failure and must be seen.
+        nan_without_pred: with `skip_missing_pred`, no prediction at all gives NaN: the network lacks that modality.
         device: kept for ignite's interface; the numbers are held as Python floats.
 
     Eyes with a NaN label are left out. In a config:
@@ -60,11 +61,12 @@ class RegressionMetric(Metric):
         name: str = "mse",
         output_transform: Callable[[Any], Any] = lambda output: output,
         skip_missing_pred: bool = False,
+        nan_without_pred: bool = False,
         device: str | torch.device = "cpu",
     ) -> None:
         self._metric = named_metric(name)
         self.name = name
-        self.skip_missing_pred = skip_missing_pred
+        self.skip_missing_pred, self.nan_without_pred = skip_missing_pred, nan_without_pred
         super().__init__(output_transform=output_transform, device=device)
 
     @reinit__is_reduced
@@ -93,5 +95,7 @@ class RegressionMetric(Metric):
         if self.skip_missing_pred:
             keep &= ~np.isnan(pred)
         if not keep.any():
+            if self.skip_missing_pred and self.nan_without_pred and np.isnan(pred).all():
+                return float("nan")
             raise NotComputableError(f"metric '{self.name}': none of {label.size} eyes has a label and a prediction")
         return self._metric(pred[keep], label[keep])
