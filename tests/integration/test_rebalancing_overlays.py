@@ -17,6 +17,7 @@ from bundle.modulation import (
     CGGMModulator,
     DominanceByError,
     DominantBlockAscent,
+    GSAMAscent,
     MinNorm,
     MLBModulator,
     NoAscent,
@@ -32,9 +33,11 @@ from tests.toy import write_cohort
 __all__ = ["process_as_it_was"]
 
 MODULATORS = {"ogm": OGMModulator, "mlb": MLBModulator, "cggm": CGGMModulator, "msam": DominanceByError,
-              "lds_ogm": OGMModulator, "adacon_cggm": CGGMModulator, "bsam_mlb": MLBModulator}  # fmt: skip
+              "lds_ogm": OGMModulator, "adacon_cggm": CGGMModulator, "bsam_mlb": MLBModulator,
+              "ogm_ge": OGMModulator}  # fmt: skip
 COMBINERS = {"mmpareto": MinNorm, "pcgrad": PCGrad, "mgda": MGDA, "cagrad": CAGrad, "rnc_mmpareto": MinNorm}
-ASCENTS = {"sam": SAMAscent, "asam": ASAMAscent, "msam": DominantBlockAscent, "bsam_mlb": SAMAscent}
+ASCENTS = {"sam": SAMAscent, "asam": ASAMAscent, "msam": DominantBlockAscent, "bsam_mlb": SAMAscent,
+           "gsam": GSAMAscent, "looksam": SAMAscent}  # fmt: skip
 FUSIONS = {"gated": GatedFusion, "cross_attention": CrossAttentionFusion}
 CONTRASTIVE = {"rnc_mmpareto", "adacon_cggm"}
 MULTI_LOSS = {"mlb", "bsam_mlb", "mimo", "modality_dropout", *COMBINERS}
@@ -47,8 +50,11 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def handlers_of(trainer: Any) -> tuple[ContrastiveHandler, RebalancingHandler]:
-    contrastive, rebalancing = trainer.attached_handlers
-    return contrastive, rebalancing
+    found = trainer.attached_handlers
+    contrastive, rebalancing = (
+        [h for h in found if isinstance(h, k)] for k in (ContrastiveHandler, RebalancingHandler)
+    )
+    return contrastive[0], rebalancing[0]
 
 
 @pytest.fixture(scope="module")
