@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
 import shutil
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 
 from bundle.comparison.environment import git_commit
 from bundle.comparison.plan import DONE_FILE, LOG_FILE, PREDICTIONS_FILE, Cell
+from bundle.data.shared_items import share_items_of
 from bundle.errors import InputError, find_input_error
 from bundle.reporting.atomic import write_bytes_atomic, write_json_atomic
 
@@ -30,13 +32,14 @@ class Outcome:
 
 
 def run_cell(cell: Cell) -> Outcome:
-    """Train, test and mark the cell as done; an exception becomes the outcome's `error`, in full in log.txt.
+    """Train, predict and mark the cell as done; an exception becomes the outcome's `error`, in full in log.txt.
 
     A cell that was stopped goes on from its newest checkpoint, or from its beginning when that cannot be used.
     """
     began = time.perf_counter()
     error = None
     cell.folder.mkdir(parents=True, exist_ok=True)
+    share_items_of(str(cell.folder.parent))
     with output_to(cell.folder / LOG_FILE):
         try:
             _train(cell)
@@ -70,7 +73,7 @@ def _train(cell: Cell) -> None:
 def train_once(cell: Cell, run: Path, resume: str | None) -> dict[str, Any]:
     """The whole training, and what it cost.
 
-    gradient_evaluations: forward-backward passes on a batch; a sharpness-aware step makes two.
+    gradient_evaluations: forward-backward passes on a batch.
     val_...: validation metrics of the epoch that validation chose.
     """
     from monai.bundle import ConfigWorkflow
@@ -84,14 +87,19 @@ def train_once(cell: Cell, run: Path, resume: str | None) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "seconds": sum(row["seconds"] for row in rows),
         "epochs": len(rows),
-        "gradient_evaluations": trainer.state.epoch_length * sum(1 + (row.get("rho", 0.0) > 0) for row in rows),
+        "gradient_evaluations": round(trainer.state.epoch_length * sum(gradient_passes(row) for row in rows)),
         "commit": git_commit(),
         "chosen_epoch": trainer.state.history.best_epoch("val_mse"),
     }
     chosen: dict[str, float] = next((row for row in rows if row["epoch"] == facts["chosen_epoch"]), {})
-    facts |= {name: value for name, value in chosen.items() if name.startswith("val_")}
+    facts |= {name: value for name, value in chosen.items() if name.startswith("val_") and math.isfinite(value)}
     workflow.finalize()
     return facts
+
+
+def gradient_passes(row: Mapping[str, float]) -> float:
+    """Mean number of forward-backward passes a step of one epoch; where the trainer does not tell, 2 with an ascent."""
+    return row.get("gradient_passes", 1.0 + (row.get("rho", 0.0) > 0))
 
 
 def _root(error: BaseException) -> BaseException:

@@ -31,8 +31,8 @@ def read_eyes(study: Study) -> Cohort:
     return Cohort(study.manifest, study.split_seed, study.setting("split_fractions"))
 
 
-def write_cohorts(study: Study, whole: Cohort) -> list[FoldCohort]:
-    """Write `out/cohorts/*.csv` and read them back, one a fold.
+def write_cohorts(study: Study, whole: Cohort, folder: Path | None = None) -> list[FoldCohort]:
+    """Write `cohorts/*.csv` in `folder`, by default the study's, and read them back, one a fold.
 
     A manifest's own `split` column is kept. Patients are numbered anew: no identifier is copied. `source_row` is the
     row in the user's manifest; predictions name rows of the manifest written here.
@@ -48,7 +48,7 @@ def write_cohorts(study: Study, whole: Cohort) -> list[FoldCohort]:
         raise InputError(f"{study.manifest}: no eye has both an OCT and a fundus photograph; give --eyes all")
     found = []
     for fold, splits in enumerate(fold_splits(study, eyes)):
-        path = study.out / "cohorts" / (f"fold-{fold}.csv" if study.folds else "split.csv")
+        path = (folder or study.out) / "cohorts" / (f"fold-{fold}.csv" if study.folds else "split.csv")
         write_text_atomic(path, csv_text(COLUMNS, manifest_rows(eyes, splits, path.parent)))
         cohort = Cohort(path, study.split_seed, train_size=study.train_size)
         found.append(FoldCohort(fold if study.folds else None, path, cohort, len(whole.rows) - len(eyes)))

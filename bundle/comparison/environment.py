@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import sys
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from bundle.reporting.provenance import commit_of_code
 
@@ -54,3 +57,27 @@ def git_commit() -> str:
         return "unknown"
     commit, changed = state
     return f"{commit[:12]} + changes" if changed else commit[:12]
+
+
+def public_command(command: str) -> str:
+    """A command line to publish: of an absolute path only the last name is left, so that no user's folder shows.
+
+    >>> public_command("python -m scripts.compare --manifest /home/jane/mine.csv --seeds 3")
+    'python -m scripts.compare --manifest …/mine.csv --seeds 3'
+    """
+    words = [public_value(word) for word in shlex.split(command)]
+    return " ".join(word if "…/" in word and " " not in word else shlex.quote(word) for word in words)
+
+
+def public_value(value: Any) -> Any:
+    """A setting to publish, likewise; a list or a mapping is gone through, `KEY=PATH` counts as a path."""
+    if isinstance(value, Mapping):
+        return {key: public_value(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [public_value(one) for one in value]
+    if not isinstance(value, str | Path):
+        return value
+    key, equals, place = str(value).rpartition("=")
+    scheme, mark, path = place.rpartition("://")  # sqlite:////home/jane/mlflow.db
+    hide = Path(path).is_absolute() or path.startswith("~")
+    return f"{key}{equals}{scheme}{mark}…/{Path(path).name}" if hide else str(value)

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from bundle.comparison.methods import card_of
+from bundle.comparison.overlays import read_values
 from bundle.comparison.study import Study
 from bundle.errors import InputError
 from bundle.reporting.atomic import write_json_atomic
 
 STUDY_FILE = "study.json"
+GROWING = ("configs", "knobs")  # entries by name; methods that join add theirs
 
 
 def claim_folder(study: Study, cohort_digest: str) -> None:
@@ -35,8 +36,14 @@ def claim_folder(study: Study, cohort_digest: str) -> None:
         "train_size": study.train_size,
         "split_seed": study.split_seed,
         "settings": dict(study.settings),
-        "configs": {"/".join(p.parts[-2:]): content_hash(p) for m in study.methods for p in study.config_files(m)},
-    }
+        "overlays": ["/".join(path.parts[-2:]) for path in study.overlays],
+        "configs": {"/".join(p.parts[-2:]): content_hash(p) for m in study.trained_methods
+                    for p in study.config_files(m)},
+    }  # fmt: skip
+    if study.trials > 1:
+        asked |= {"tuning": tuning_settings(study), "knobs": {m: knob_settings(m) for m in study.trained_methods}}
+    else:
+        asked |= {"tuning": None, "knobs": {}}
     asked = json.loads(json.dumps(asked))
     if record.is_file():
         found = json.loads(record.read_text(encoding="utf-8"))
@@ -45,7 +52,7 @@ def claim_folder(study: Study, cohort_digest: str) -> None:
             raise InputError(
                 f"{study.out}: holds another comparison ({'; '.join(different)}); choose another --out or delete it"
             )
-        asked["configs"] = found["configs"] | asked["configs"]
+        asked |= {name: found.get(name, {}) | asked[name] for name in GROWING}
     elif study.out.is_dir() and any(study.out.iterdir()):
         raise InputError(f"{study.out}: is not empty and holds no {STUDY_FILE}; choose a new folder for --out")
     write_json_atomic(record, asked)
@@ -55,14 +62,30 @@ def _differences(found: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str
     """What differs between two records, in words."""
     told = []
     for key, value in asked.items():
-        if key == "configs":
-            told += [f"{name} has changed" for name, now in value.items() if found[key].get(name, now) != now]
+        if key in GROWING:
+            before = found.get(key, {})
+            what = "has changed" if key == "configs" else "has other values of its knob"
+            told += [f"{name} {what}" for name, now in value.items() if before.get(name, now) != now]
         elif found.get(key) != value:
             told.append("other eyes or splits" if key == "cohort" else f"{key} was {found.get(key)!r}, now {value!r}")
     return told
 
 
+def tuning_settings(study: Study) -> dict[str, Any]:
+    """What decides which trials a method gets."""
+    return {
+        "trials": study.trials, "epochs": study.trial_epochs, "seed": study.trial_seed,
+        "lr_factors": list(study.lr_factors),
+    }  # fmt: skip
+
+
+def knob_settings(method: str) -> dict[str, Any]:
+    """A method's knob, empty for none."""
+    knob = card_of(method).knob
+    return {} if knob is None else {"key": knob.key, "values": list(knob.values)}
+
+
 def content_hash(config: Path) -> str:
-    """Of a YAML file's values: a changed comment changes nothing."""
-    values = yaml.safe_load(config.read_text(encoding="utf-8"))
-    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    """Of a YAML file's values: a changed comment, or what a method says `about` itself, changes nothing."""
+    text = json.dumps(read_values(config), sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,39 +1,37 @@
-"""What the finished cells say: predictions, pooled over folds, and the tidy table."""
+"""What the finished cells say: predictions as trained and recalibrated, pooled over folds."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bundle.comparison.cohorts import FoldCohort
 from bundle.comparison.methods import MEAN_PREDICTOR
 from bundle.comparison.plan import PREDICTIONS_FILE, Cell
-from bundle.metrics import METRICS
-from bundle.reporting.atomic import write_text_atomic
-from bundle.reporting.csv_cells import csv_text, number_cell
+from bundle.metrics import Recalibration, fit_recalibration
 from bundle.reporting.predictions import SUBSETS, Predictions
-from bundle.reporting.scores import Run, scores_of
-
-COLUMNS = ("method", "seed", "fold", "split", "metric", "value", "seconds", "epochs", "gradient_evaluations")
-COST = ("seconds", "epochs", "gradient_evaluations")
-ALL_FOLDS = "all"
+from bundle.reporting.scores import Run
 
 
 @dataclass(frozen=True)
 class Results:
     """Everything that is known so far.
 
+    cohort: its name.
     cells: the finished cells with their predictions, test split.
     runs: by method and seed, over all test eyes; a seed whose folds are not all finished is left out.
     missing: cells that are not finished.
+    recalibrated_cells, recalibrated: the same after recalibration, where there were validation eyes enough.
     """
 
+    cohort: str
     cells: dict[Cell, Predictions]
     runs: dict[Run, Predictions]
     missing: list[Cell]
+    recalibrated_cells: dict[Cell, Predictions]
+    recalibrated: dict[Run, Predictions]
 
 
 def collect(cells: Sequence[Cell], cohorts: Sequence[FoldCohort], name: str) -> Results:
@@ -45,16 +43,38 @@ def collect(cells: Sequence[Cell], cohorts: Sequence[FoldCohort], name: str) -> 
     Raises:
         InputError: a damaged predictions.csv.
     """
-    found = {cell: Predictions.from_csv(cell.folder / PREDICTIONS_FILE) for cell in cells if cell.done}
+    by_fold = {one.fold: one for one in cohorts}
+    found, changed = {}, {}
+    for cell in cells:
+        if cell.done:
+            predictions = Predictions.from_csv(cell.folder / PREDICTIONS_FILE)
+            found[cell] = predictions.of_split("test")
+            new = recalibrated(predictions, by_fold[cell.fold])
+            if new is not None:
+                changed[cell] = new
+    means = pooled([mean_predictions(one) for one in cohorts])
+    baseline = {Run(MEAN_PREDICTOR, name, seed): means for seed in dict.fromkeys(cell.seed for cell in cells) or (0,)}
+    runs = {**_runs(found, len(cohorts), name), **baseline}
+    missing = [cell for cell in cells if cell not in found]
+    return Results(name, found, runs, missing, changed, _runs(changed, len(cohorts), name))
+
+
+def _runs(cells: Mapping[Cell, Predictions], n_folds: int, name: str) -> dict[Run, Predictions]:
+    """The folds of each method and seed together, where all of them are there."""
     runs = {}
     for method, seed in dict.fromkeys((cell.method, cell.seed) for cell in cells):
-        parts = [predictions for cell, predictions in found.items() if (cell.method, cell.seed) == (method, seed)]
-        if len(parts) == len(cohorts):
+        parts = [predictions for cell, predictions in cells.items() if (cell.method, cell.seed) == (method, seed)]
+        if len(parts) == n_folds:
             runs[Run(method, name, seed)] = pooled(parts)
-    means = [mean_predictions(one) for one in cohorts]
-    for seed in dict.fromkeys(cell.seed for cell in cells):
-        runs[Run(MEAN_PREDICTOR, name, seed)] = pooled(means)
-    return Results(found, runs, [cell for cell in cells if cell not in found])
+    return runs
+
+
+def recalibrated(predictions: Predictions, one: FoldCohort) -> Predictions | None:
+    """The test eyes after recalibration on the same training's validation eyes; None with too few of those."""
+    validation, test = predictions.of_split("validation"), predictions.of_split("test")
+    mean_db, sd_db = one.cohort.md_mean_db, one.cohort.md_sd_db
+    fit = fit_recalibration(validation.pred_db, validation.label_db, mean_db, sd_db)
+    return None if fit == Recalibration(mean_db, sd_db) else replace(test, pred_db=fit.apply(test.pred_db))
 
 
 def pooled(parts: Sequence[Predictions]) -> Predictions:
@@ -83,29 +103,3 @@ def mean_predictions(one: FoldCohort) -> Predictions:
         label_db=np.array([item["label"] for item in items]),
         pred_db=dict.fromkeys(SUBSETS, mean_db),
     )
-
-
-def write_results(results: Results, path: Path) -> Path:
-    """Write results.csv: test metrics of each cell, of its chosen epoch on validation, and pooled over folds.
-
-    `fold` is empty without folds and `all` for the pooled figures; costs of those are sums.
-    """
-    rows: list[list[str]] = []
-    for cell, predictions in results.cells.items():
-        facts = cell.facts()
-        cost = [number_cell(facts[name]) for name in COST]
-        here = [cell.method, str(cell.seed), "" if cell.fold is None else str(cell.fold)]
-        scores = scores_of({Run(cell.method, "", cell.seed): predictions}, list(METRICS))
-        rows += [[*here, "test", score.metric, number_cell(score.value), *cost] for score in scores]
-        chosen = {name.removeprefix("val_"): value for name, value in facts.items() if name.startswith("val_")}
-        rows += [[*here, "validation", name, number_cell(value), *cost] for name, value in chosen.items()]
-    for run, predictions in results.runs.items():
-        folds = [cell for cell in results.cells if (cell.method, cell.seed) == (run.method, run.seed)]
-        if run.method != MEAN_PREDICTOR and folds[0].fold is None:
-            continue  # the cell itself
-        total = ["0"] * len(COST) if not folds else [number_cell(sum(c.facts()[name] for c in folds)) for name in COST]
-        fold = "" if not folds else ALL_FOLDS
-        for score in scores_of({run: predictions}, list(METRICS)):
-            value = number_cell(score.value)
-            rows.append([run.method, str(run.seed), fold, "test", score.metric, value, *total])
-    return write_text_atomic(path, csv_text(COLUMNS, rows))

@@ -123,6 +123,11 @@ class Cohort:
         return len({one.patient_id for one in self._examinations(split)})
 
     @property
+    def splits(self) -> dict[int, str]:
+        """{manifest row: split} of the examinations that are in one."""
+        return dict(self._splits)
+
+    @property
     def digest(self) -> str:
         """SHA-256 (hex) of the manifest's content and the split: equal when two runs used the same eyes alike."""
         return digest(self.rows, self._splits)

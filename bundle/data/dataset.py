@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from bundle.data.random_state import share_random_state
+from bundle.data.shared_items import fingerprint, shared
 from bundle.errors import InputError, find_input_error
 
 Item = dict[Hashable, Any]
@@ -54,6 +55,8 @@ class EyeDataset(Dataset[Item]):
         workers: threads that fill the cache; 0 uses none.
         on_error: what to do with an eye whose files cannot be used. "raise" stops with an error that names its row;
             "skip" leaves it out and lists it in `skipped`, up to 1 % of the eyes. "skip" needs `cache`.
+        shared: True lets all cached data sets of this process whose files and deterministic transforms are the same
+            have the same results, prepared once; see bundle/data/shared_items.py.
 
     Attributes:
         data: the raw items that are in the data set, in its order.
@@ -77,6 +80,7 @@ class EyeDataset(Dataset[Item]):
         seed: int = 0,
         workers: int = 0,
         on_error: str = "raise",
+        shared: bool = False,
     ) -> None:
         if on_error not in ("raise", "skip"):
             raise InputError(f"EyeDataset: on_error: found {on_error!r}, expected 'raise' or 'skip'")
@@ -92,6 +96,7 @@ class EyeDataset(Dataset[Item]):
         # In shared memory, so that workers kept alive between epochs see a new epoch too.
         self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
         self._cached: list[Item] | None = None
+        self._pipeline = fingerprint(self._deterministic) if shared and cache else None
         if cache:
             self._fill_cache(workers, skip=on_error == "skip")
 
@@ -128,7 +133,7 @@ class EyeDataset(Dataset[Item]):
 
     def _prepare_or_error(self, raw: Item) -> Item | InputError:
         try:
-            return self._prepare(raw)
+            return self._prepare(raw) if self._pipeline is None else shared(self._prepare, self._pipeline, raw)
         except InputError as error:
             return error
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isnan, nan
 
-import numpy as np
-
 from bundle.metrics import Interval, badness, bootstrap_comparison, named_metric
-from bundle.metrics.arrays import FloatArray
 from bundle.metrics.bootstrap import How
+from bundle.reporting.pairing import check_same_eyes, labelled_in_order, stacked
 from bundle.reporting.predictions import Predictions
-from bundle.reporting.scores import Run, Score, Summary
+from bundle.reporting.scores import Run, Score, Summary, scores_of
 
 
 @dataclass(frozen=True)
@@ -24,6 +22,7 @@ class Comparison:
         patients; None for the reference itself or without shared seeds.
     versus_seeds: the same figure seed by seed, its mean and standard error. Eyes and seeds are two sources of
         uncertainty: a method is better only if it is so for both.
+    recalibrated: the same method after recalibration, against the reference without it; None where there is none.
     """
 
     method: str
@@ -34,11 +33,13 @@ class Comparison:
     summaries: dict[str, Summary]
     versus: Interval | None
     versus_seeds: Summary | None
+    recalibrated: Comparison | None = None
 
 
 def compare(
     scores: Sequence[Score], runs: Mapping[Run, Predictions], *, reference: str, cohort: str, metric: str = "mse",
     also: Sequence[str] = (), how: How = "ratio", n_resamples: int = 2000, seed: int = 0,
+    recalibrated: Mapping[Run, Predictions] | None = None,
 ) -> list[Comparison]:  # fmt: skip
     """All methods of a cohort, best mean first.
 
@@ -48,32 +49,39 @@ def compare(
         reference: the method that the others are compared with.
         also: further metrics to summarise.
         how: "ratio" (for MSE, RMSE, MAE) or "difference".
+        recalibrated: predictions of the same trainings after recalibration; a training may be missing.
 
     Raises:
         InputError: an unknown metric name.
         ValueError: the cohort or the reference has no score of the metric; two runs of the cohort answer for different
             eyes or labels, so that they cannot be paired.
     """
-    for name in (metric, *also):
+    names = (metric, *also)
+    for name in names:
         named_metric(name)
     here = [score for score in scores if score.cohort == cohort]
     methods = list(dict.fromkeys(score.method for score in here if score.metric == metric))
     if reference not in methods:
         known = ", ".join(methods) or "no method"
         raise ValueError(f"cohort '{cohort}': no {metric} of reference '{reference}', found {known}")
-    answers = {run: _labelled(predictions) for run, predictions in runs.items() if run.cohort == cohort}
-    _check_same_eyes(answers)
-    found = []
-    for method in methods:
-        summaries = {name: Summary.of(_by_seed(here, method, name).values()) for name in (metric, *also)}
-        versus, by_seed = None, None
-        if method != reference:
-            pair = _stacked(answers, cohort, method, reference)
-            if pair is not None:
-                versus = bootstrap_comparison(metric, *pair, how=how, n_resamples=n_resamples, seed=seed)
-            by_seed = _versus_seeds(_by_seed(here, method, metric), _by_seed(here, reference, metric), how)
-        found.append(Comparison(method, cohort, metric, how, reference, summaries, versus, by_seed))
-    return sorted(found, key=_rank)
+    plain, changed = (labelled_in_order(found, cohort) for found in (runs, recalibrated or {}))
+    check_same_eyes([*plain.items(), *changed.items()])
+    theirs = _by_seed(here, reference, metric)
+
+    def row(method: str, table: Sequence[Score], answers: Mapping[Run, Predictions]) -> Comparison:
+        summaries = {name: Summary.of(_by_seed(table, method, name).values()) for name in names}
+        pair = stacked(answers, method, plain, reference)
+        versus = None
+        if pair is not None:
+            versus = bootstrap_comparison(metric, *pair, how=how, n_resamples=n_resamples, seed=seed)
+        by_seed = _versus_seeds(_by_seed(table, method, metric), theirs, how)
+        return Comparison(method, cohort, metric, how, reference, summaries, versus, by_seed)
+
+    other = scores_of(changed, names)
+    with_it = {method: row(method, other, changed) for method in dict.fromkeys(run.method for run in changed)}
+    found = [row(method, here, {} if method == reference else plain) for method in methods]
+    found = [replace(one, versus_seeds=None) if one.method == reference else one for one in found]
+    return sorted([replace(one, recalibrated=with_it.get(one.method)) for one in found], key=_rank)
 
 
 def _rank(row: Comparison) -> tuple[bool, float]:
@@ -93,36 +101,3 @@ def _versus_seeds(ours: Mapping[int, float], theirs: Mapping[int, float], how: H
     if how == "difference":
         return Summary.of(ours[seed] - theirs[seed] for seed in shared)
     return Summary.of(ours[seed] / theirs[seed] if theirs[seed] else nan for seed in shared)
-
-
-def _stacked(
-    answers: Mapping[Run, Predictions], cohort: str, method: str, reference: str
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray] | None:
-    """Both methods' answers (shared seeds, eyes), labels (eyes,) and patients (eyes,)."""
-    seeds = [run.seed for run in answers if run.method == method and Run(reference, cohort, run.seed) in answers]
-    if not seeds:
-        return None
-    ours, theirs = (
-        np.stack([answers[Run(name, cohort, seed)].answer_db for seed in seeds]) for name in (method, reference)
-    )
-    eyes = answers[Run(reference, cohort, seeds[0])]
-    return ours, theirs, eyes.label_db, eyes.patient.astype(np.float64)
-
-
-def _labelled(predictions: Predictions) -> Predictions:
-    """The labelled eyes in the order of their rows, so that runs line up."""
-    eyes = predictions.select(predictions.labelled)
-    return eyes.select(np.argsort(eyes.row, kind="stable"))
-
-
-def _check_same_eyes(answers: Mapping[Run, Predictions]) -> None:
-    runs = list(answers)
-    for run in runs[1:]:
-        first, other = answers[runs[0]], answers[run]
-        same = np.array_equal(first.row, other.row) and np.array_equal(first.patient, other.patient)
-        # A CSV file keeps seven digits of a label, so a run read back may differ from one in memory by rounding.
-        if not (same and np.allclose(first.label_db, other.label_db, rtol=1e-5, atol=1e-5)):
-            raise ValueError(
-                f"cohort '{run.cohort}': {run.method} (seed {run.seed}) and {runs[0].method} (seed {runs[0].seed}) "
-                "answer for different eyes, patients or labels; a paired comparison needs the same"
-            )

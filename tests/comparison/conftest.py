@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bundle.comparison import Cell, Outcome, Study
+from bundle.comparison import Cell, Outcome, Study, methods
 from bundle.data import Cohort
 from bundle.reporting import Predictions, write_json_atomic
 
@@ -41,20 +41,33 @@ def study(manifest: Path, tmp_path: Path) -> Callable[..., Study]:
     return make
 
 
+@pytest.fixture
+def methods_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder in place of configs/methods."""
+    folder = tmp_path / "methods"
+    folder.mkdir()
+    monkeypatch.setattr(methods, "METHODS_FOLDER", folder)
+    return folder
+
+
 def finish(cell: Cell, bias_db: float = 1.0) -> Outcome:
-    """A runner without a network: every test eye is answered by its label plus `bias_db`."""
+    """A runner without a network: every validation and test eye is answered by its label plus `bias_db`.
+
+    A trial answers validation eyes only, as in a real cell. Its done.json says a validation MSE of 4 `bias_db`^2.
+    """
     cohort = Cohort(cell.overrides["manifest"], train_size=cell.overrides["train_size"])
-    items = cohort.items("test")
+    splits = ("validation",) if cell.trial is not None else ("validation", "test")
+    items = [(name, item) for name in splits for item in cohort.items(name)]
     numbers: dict[str, int] = {}
     patient = {one.row: numbers.setdefault(one.patient_id, len(numbers)) for one in cohort.rows}
-    label_db = np.array([item["label"] for item in items])
+    label_db = np.array([item["label"] for _, item in items])
     answer_db = label_db + bias_db
     Predictions(
-        row=np.array([item["row"] for item in items]), eye=np.array([item["eye"] for item in items]),
-        split=np.full(len(items), "test"), patient=np.array([patient[item["row"]] for item in items]),
+        row=np.array([item["row"] for _, item in items]), eye=np.array([item["eye"] for _, item in items]),
+        split=np.array([name for name, _ in items]), patient=np.array([patient[item["row"]] for _, item in items]),
         label_db=label_db, pred_db={"oct+fundus": answer_db, "oct": answer_db, "fundus": answer_db},
     ).to_csv(cell.folder / "predictions.csv")  # fmt: skip
-    facts = {"seconds": 2.0, "epochs": 3, "gradient_evaluations": 12, "commit": "abc", "val_mse": 4.0}
+    facts = {"seconds": 2.0, "epochs": 3, "gradient_evaluations": 12, "commit": "abc", "val_mse": 4.0 * bias_db**2}
     write_json_atomic(cell.folder / "done.json", facts)
     return Outcome(cell, 0.1)
 

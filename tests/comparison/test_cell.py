@@ -40,6 +40,14 @@ def training(monkeypatch):
     return asked, behaviour
 
 
+@pytest.mark.parametrize(
+    ("row", "passes"),
+    [({}, 1), ({"rho": 0.0}, 1), ({"rho": 0.01}, 2), ({"rho": 0.01, "gradient_passes": 1.2}, 1.2)],
+)
+def test_gradient_passes_are_the_trainers_count_or_two_with_an_ascent(row, passes):
+    assert module.gradient_passes(row) == passes
+
+
 def checkpoint(cell):
     path = cell.folder / "run" / "checkpoints" / "checkpoint_epoch=3.pt"
     path.parent.mkdir(parents=True)

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from bundle.comparison import Outcome, plan_cells, read_eyes, run_cells, write_cohorts
+from bundle.comparison.plan import plan_trials
 from tests.comparison.conftest import finish, one_thread
 
 
@@ -25,10 +26,7 @@ def test_one_cell_for_each_method_seed_and_fold(cells):
 
 def test_methods_differ_in_their_overlay_only(cells):
     a, b = cells[0], cells[1]
-    names = {"run_name"}
-    assert {k: v for k, v in a.overrides.items() if k not in names} == {
-        k: v for k, v in b.overrides.items() if k not in names
-    }
+    assert a.overrides == b.overrides
     assert a.config_files[:-1] == b.config_files[:-1]
     assert a.config_files[-1].endswith("oct_only.yaml")
     assert (a.overrides["lr"], a.overrides["max_epochs"], a.overrides["train_size"]) == (0.5, 4, 5)
@@ -37,6 +35,33 @@ def test_methods_differ_in_their_overlay_only(cells):
 def test_epochs_are_the_configs_own_unless_given(study):
     one = study()
     assert "max_epochs" not in plan_cells(one, write_cohorts(one, read_eyes(one)))[0].overrides
+
+
+def test_mean_predictor_needs_no_cell(study):
+    one = study(methods=("mean", "concat"))
+    assert {cell.method for cell in plan_cells(one, write_cohorts(one, read_eyes(one)))} == {"concat"}
+
+
+def test_what_trials_chose_wins_over_the_settings_of_its_own_method_only(study):
+    one = study(settings={"lr": 0.5, "batch_size": 4})
+    cells = plan_cells(one, write_cohorts(one, read_eyes(one)), {"concat": {"lr": 0.25}})
+    assert {cell.method: cell.overrides["lr"] for cell in cells} == {"oct_only": 0.5, "concat": 0.25}
+    assert all(cell.overrides["batch_size"] == 4 for cell in cells)
+
+
+def test_trials_are_rounds_on_the_first_fold_that_never_ask_for_test_eyes(study):
+    one = study(folds=2, trials=2, trial_seed=77, epochs=9, trial_epochs=5)
+    cohorts = write_cohorts(one, read_eyes(one))
+    cells = plan_trials(one, cohorts, {"oct_only": [{}, {"lr": 0.1}], "concat": [{}, {"lr": 0.2}]})
+    assert [cell.folder.name for cell in cells] == [
+        "oct_only-trial1-fold0", "concat-trial1-fold0", "oct_only-trial2-fold0", "concat-trial2-fold0",
+    ]  # fmt: skip
+    for cell in cells:
+        assert (cell.seed, cell.fold, cell.overrides["max_epochs"]) == (77, 0, 5)
+        assert cell.overrides["manifest"] == str(cohorts[0].manifest.resolve())
+        assert "'test'" not in str(cell.overrides["test#dataset#data"])
+    assert [cell.overrides.get("lr") for cell in cells] == [None, None, 0.1, 0.2]
+    assert cells[3].name == "concat, trial 2"
 
 
 def test_every_cell_runs_once_and_a_second_time_none(cells):

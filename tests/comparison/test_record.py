@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bundle.comparison import claim_folder
+from bundle.comparison.methods import ROOT
 from bundle.comparison.record import content_hash
 from bundle.errors import InputError
 
@@ -28,6 +29,8 @@ def test_more_methods_and_seeds_may_join(study):
         ({"folds": 3}, "digest", "folds was None, now 3"),
         ({"train_size": 3}, "digest", "train_size was None, now 3"),
         ({"complete_only": False}, "digest", "complete_only was True, now False"),
+        ({"trials": 2}, "digest", "tuning was None, now {'trials': 2"),
+        ({"overlays": (ROOT / "configs/networks/small.yaml",)}, "digest", "overlays was"),
         ({}, "another", "other eyes or splits"),
     ],
 )
@@ -46,6 +49,31 @@ def test_changed_overlay_is_refused_and_a_changed_comment_is_not(study, tmp_path
     overlay.write_text("lr: 0.2\n")
     with pytest.raises(InputError, match=r"small\.yaml has changed"):
         claim_folder(study(overlays=(overlay,)), "digest")
+
+
+@pytest.mark.parametrize(
+    "changed", [{"trials": 4}, {"trial_epochs": 9}, {"trial_seed": 5}, {"lr_factors": (1.0, 3.0, 9.0)}]
+)
+def test_other_tuning_is_refused(study, changed):
+    tuned = {"trials": 3, "trial_epochs": 2}
+    claim_folder(study(**tuned), "digest")
+    claim_folder(study(**tuned, seeds=(0, 1)), "digest")
+    with pytest.raises(InputError, match="tuning was"):
+        claim_folder(study(**{**tuned, **changed}), "digest")
+
+
+def test_other_knob_is_refused_where_it_was_tuned_and_about_changes_nothing_else(study, methods_folder, tmp_path):
+    overlay = methods_folder / "new.yaml"
+    for trials, out in ((1, "plain"), (2, "tuned")):
+        overlay.write_text("about: {cost: 1F 1B, knob: {key: rho, values: [0.0, 0.1]}}\nrho: 0.0\n")
+        one = study(methods=("new",), trials=trials, out=tmp_path / out, reference="mean")
+        claim_folder(one, "digest")
+        overlay.write_text("about: {cost: 2F 2B, knob: {key: rho, values: [0.0, 0.2]}}\nrho: 0.0\n")
+        if trials == 1:
+            claim_folder(one, "digest")
+        else:
+            with pytest.raises(InputError, match="new has other values of its knob"):
+                claim_folder(one, "digest")
 
 
 def test_folder_with_something_else_in_it_is_refused(study):

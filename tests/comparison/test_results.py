@@ -82,7 +82,7 @@ def test_page_is_written_even_when_the_reference_failed(study):
     cells, cohorts = finished(one, skip=("concat, seed 0",))
     text = write_comparison(one, cohorts, collect(cells, cohorts, "out"), "the command")
     assert f"MSE ÷ {MEAN_PREDICTOR}" in text
-    assert "concat, seed 0: cells/concat-seed0/log.txt" in (one.out / "comparison.md").read_text(encoding="utf-8")
+    assert "- concat, seed 0: not begun" in (one.out / "comparison.md").read_text(encoding="utf-8")
 
 
 def test_tidy_table_has_every_cell_the_pooled_figures_and_the_costs(study):
@@ -91,6 +91,7 @@ def test_tidy_table_has_every_cell_the_pooled_figures_and_the_costs(study):
     write_comparison(one, cohorts, collect(cells, cohorts, one.name), "the command")
     rows = table(one)
     mse = {(r["method"], r["fold"], r["split"]): r for r in rows if r["metric"] == "mse"}
+    assert {(r["cohort"], r["epochs_limit"], r["recalibration"]) for r in rows} == {("out", str(one.max_epochs), "")}
     assert set(mse) == {
         (method, fold, split)
         for method in ("oct_only", "concat")

@@ -112,3 +112,44 @@ def test_markdown_holds_every_method_with_both_uncertainties(runs) -> None:
 
 def test_the_terminal_table_names_the_cohort(runs) -> None:
     assert f"── {COHORT} ──" in comparison_text(table(runs))
+
+
+def halved(runs, names):
+    """Predictions with half the error, so a quarter of the MSE."""
+    return {
+        run: eyes(one.label_db + 0.5 * (one.answer_db - one.label_db), one.label_db)
+        for run, one in runs.items() if run.method in names
+    }  # fmt: skip
+
+
+def test_recalibrated_answers_are_compared_with_the_reference_as_trained(runs) -> None:
+    rows = {row.method: row for row in table(runs, recalibrated=halved(runs, ("Re-M3Dr", "OCT only")))}
+    assert rows["plain fusion"].recalibrated is None
+    assert rows["Re-M3Dr"].recalibrated.versus.value == pytest.approx(0.25 * 0.64)
+    assert rows["OCT only"].recalibrated.versus.value == pytest.approx(0.25)
+    assert rows["OCT only"].versus is None
+    mse = rows["Re-M3Dr"].summaries["mse"].mean
+    assert rows["Re-M3Dr"].recalibrated.summaries["mse"].mean == pytest.approx(0.25 * mse)
+
+
+def test_recalibrated_interval_is_the_paired_patient_bootstrap(runs, label) -> None:
+    new = halved(runs, ("plain fusion",))
+    rows = {row.method: row for row in table(runs, how="difference", recalibrated=new)}
+    ours = np.stack([new[Run("plain fusion", COHORT, seed)].answer_db for seed in range(3)])
+    theirs = np.stack([runs[Run("OCT only", COHORT, seed)].answer_db for seed in range(3)])
+    expected = bootstrap_comparison("mse", ours, theirs, label, np.arange(200) // 2, n_resamples=200)
+    assert rows["plain fusion"].recalibrated.versus == expected
+
+
+def test_recalibrated_answers_for_other_eyes_are_refused(runs, label) -> None:
+    with pytest.raises(ValueError, match="answer for different eyes"):
+        table(runs, recalibrated={Run("Re-M3Dr", COHORT, 0): eyes(label[:-1], label[:-1])})
+
+
+def test_table_has_columns_with_recalibration_only_where_there_is_one(runs) -> None:
+    assert "ecalibrated" not in comparison_markdown(table(runs))
+    lines = comparison_markdown(table(runs, recalibrated=halved(runs, ("Re-M3Dr",)))).splitlines()
+    assert lines[0].endswith("| over seeds | MSE, recalibrated | recalibrated ÷ OCT only [95 % CI] |")
+    assert lines[2].endswith("| 0.16 [0.16, 0.16] |")
+    assert lines[3].endswith("| – | – |")
+    assert "ridge regression" in lines[-1]

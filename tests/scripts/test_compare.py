@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from bundle.comparison import asked, known_methods
+from bundle.comparison.options import apply_preset, parser
+from bundle.comparison.settings import read_settings
+from bundle.comparison.tuning import read_tuning
 from bundle.data.phantom import make_phantom
 from bundle.errors import InputError
 from bundle.reporting import Predictions
@@ -22,19 +26,36 @@ def phantom(tmp_path_factory) -> str:
     return make_phantom(tmp_path_factory.mktemp("eyes") / "phantom", n_patients=24)
 
 
-def test_list_names_every_method_with_its_headline(capsys):
+def test_list_has_cost_paper_and_oracle_test_of_every_method_in_aligned_columns(capsys):
     assert compare.main(["--list"]) == 0
-    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
-    assert {"oct_only", "fundus_only", "concat", "multi_loss", "re_m3dr"} <= set(lines)
-    assert lines["oct_only"].startswith("OCT alone")
+    lines = capsys.readouterr().out.splitlines()
+    rows = [line for line in lines[2:-1] if not line.startswith(" ")]
+    assert {row.split()[0] for row in rows} == set(known_methods())
+    for column in (lines[0].index("cost"), lines[0].index("paper")):
+        assert all(row[column - 1] == " " != row[column] for row in rows)
+    oracles = [line.strip() for line in lines if line.startswith("    oracle: ")]
+    assert len(oracles) == len(rows)
+    assert all(len(line) <= 140 for line in lines)
+
+
+def test_verbose_list_says_what_each_method_is(capsys):
+    assert compare.main(["--list", "--verbose"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    place = next(number for number, line in enumerate(lines) if line.startswith("oct_only "))
+    assert lines[place + 1].strip().startswith("OCT alone")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ([], "--manifest or --phantom: found neither"),
-        (["--phantom", "default", "--manifest", "x.csv"], "found both"),
-        (["--phantom", "default", "--methods", "magic"], "known methods: "),
+        (["--phantom", "default", "default"], "two cohorts called 'default'"),
+        (["--phantom", "default", "--methods", "magic"], "no method is left.*magic: .*known methods: "),
+        (["--phantom", "default", "--methods", "mean"], "no method is left"),
+        (["--phantom", "default", "--methods", "concat", "concat"], "twice"),
+        (["--phantom", "default", "--epochs", "3", "3"], "--epochs: found 3 3"),
+        (["--phantom", "default", "--trials", "0"], "--trials: found 0"),
+        (["--phantom", "default", "--lr-factors", "-1"], "--lr-factors: found"),
         (["--phantom", "default", "--set", "lr"], "expected KEY=VALUE"),
         (["--phantom", "default", "--set", "learnrate=1"], "unknown key 'learnrate'"),
         (["--phantom", "default", "--set", "lr=[1"], "no YAML value"),
@@ -51,43 +72,78 @@ def test_what_is_wrong_is_told_before_anything_is_made(arguments, message, tmp_p
 
 
 def test_settings_are_read_as_yaml():
-    assert compare.read_settings(["lr=1.0e-3", "amp=true", "a#b=[1, 2]", "x="]) == {
+    assert read_settings(["lr=1.0e-3", "amp=true", "a#b=[1, 2]", "x="]) == {
         "lr": 1e-3, "amp": True, "a#b": [1, 2], "x": None,
     }  # fmt: skip
 
 
 def test_smoke_is_every_method_and_gives_way_to_options(monkeypatch):
-    monkeypatch.setattr(compare, "make_phantom", lambda a: Path(f"{a.phantom}-{a.patients}"))
-    options = compare.parser().parse_args(["--preset", "smoke", "--epochs", "5"])
-    compare.apply_preset(options)
-    study = compare.read_study(options)
+    monkeypatch.setattr(asked, "phantom_manifest", lambda a, name: Path(f"{name}-{a.patients}"))
+    options = parser(None).parse_args(["--preset", "smoke", "--epochs", "5"])
+    apply_preset(options)
+    (study,) = asked.read_studies(options)
     assert (study.epochs, len(study.seeds), str(study.manifest)) == (5, 1, "default-24")
-    assert "re_m3dr" in study.methods
+    assert study.methods == tuple(known_methods())
+    assert study.refused == {}
 
 
-def test_two_methods_from_the_command_line_to_the_report(phantom, tmp_path, capsys):
+def test_manifests_and_phantoms_are_cohorts_of_one_command(monkeypatch, phantom, tmp_path):
+    monkeypatch.setattr(asked, "phantom_manifest", lambda a, name: Path(name))
+    command = ["--manifest", phantom, "--phantom", "long_tail", "--epochs", "2", "3", "--out", str(tmp_path)]
+    studies = asked.read_studies(parser(None).parse_args(command))
+    assert [one.label for one in studies] == [
+        "phantom, 2 epochs", "phantom, 3 epochs", "long_tail, 2 epochs", "long_tail, 3 epochs",
+    ]  # fmt: skip
+    assert [str(one.manifest) for one in studies] == [phantom, phantom, "long_tail", "long_tail"]
+
+
+def test_dry_run_says_what_would_be_trained_and_writes_nothing(phantom, tmp_path, capsys):
     out = tmp_path / "study"
-    command = ["--manifest", phantom, "--methods", "oct_only", "concat", "--seeds", "1", "--epochs", "1",
-               "--jobs", "1", "--out", str(out)]  # fmt: skip
+    command = ["--manifest", phantom, "--methods", "oct_only", "concat", "--seeds", "2", "--epochs", "3", "--trials",
+               "2", "--out", str(out), "--dry-run"]  # fmt: skip
     assert compare.main(command) == 0
+    text = capsys.readouterr().out
+    assert "training eyes, at most 3 epochs" in text
+    assert "gradient evaluations" in text
+    assert not out.exists()
+
+
+def test_tuned_methods_from_the_command_line_to_the_report(phantom, tmp_path, capfd):
+    out = tmp_path / "study"
+    command = ["--manifest", phantom, "--methods", "oct_only", "conact", "concat", "--seeds", "1", "--epochs", "1",
+               "--trials", "2", "--jobs", "1", "--out", str(out), "--no-tracking"]  # fmt: skip
+    assert compare.main(command) == 1  # one method is refused, and the others go on
+    told = capfd.readouterr()
+    refused = [line for line in told.err.splitlines() if line.startswith("refused")]
+    assert len(refused) == 1
+    assert "conact" in refused[0]
+    assert "did you mean 'concat'" in refused[0]
+    assert "[6/6]" in told.out
     with (out / "results.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert {r["method"] for r in rows} == {"oct_only", "concat", "mean predictor"}
+    assert {r["method"] for r in rows} == {"oct_only", "concat", "mean"}
     assert {r["epochs"] for r in rows if r["method"] == "concat"} == {"1"}
     answers = [Predictions.from_csv(out / "cells" / f"{m}-seed0" / "predictions.csv") for m in ("oct_only", "concat")]
     assert list(answers[0].row) == list(answers[1].row)
+    assert set(answers[0].split) == {"validation", "test"}
     assert set(answers[0].modalities) == {"oct"}
     assert set(answers[1].modalities) == {"oct+fundus"}
+    trial = out / "cells" / "concat-trial1"
+    assert set(Predictions.from_csv(trial / "predictions.csv").split) == {"validation"}
+    assert [(row.method, row.trial) for row in read_tuning(out)] == [
+        ("oct_only", 1), ("oct_only", 2), ("concat", 1), ("concat", 2),
+    ]  # fmt: skip
+    assert "conact" in (out / "comparison.md").read_text(encoding="utf-8")
+    assert not list((out / "cells").rglob("*.png"))  # nobody reads a report for each training
     first = (out / "cells" / "concat-seed0" / "done.json").stat().st_mtime_ns
-    assert "[2/2]" in capsys.readouterr().out
-    assert compare.main(command) == 0  # nothing left to do
+    assert compare.main(command) == 1  # nothing left to do
     assert (out / "cells" / "concat-seed0" / "done.json").stat().st_mtime_ns == first
 
 
 def test_failed_training_is_one_line_and_exit_code_1(phantom, tmp_path, capfd):
     out = tmp_path / "study"
     command = ["--manifest", phantom, "--methods", "concat", "--seeds", "1", "--epochs", "1", "--out", str(out),
-               "--set", "network_def#oct_encoder#patch=[2, 4]"]  # fmt: skip
+               "--no-tracking", "--set", "network_def#oct_encoder#patch=[2, 4]"]  # fmt: skip
     assert compare.main(command) == 1
     told = [line for line in capfd.readouterr().err.splitlines() if line.startswith("failed")]
     assert len(told) == 1
@@ -102,7 +158,7 @@ def test_killed_study_goes_on_to_the_same_answers(phantom, tmp_path):
 
     def command(out):
         return ["--manifest", phantom, "--methods", "re_m3dr", "--seeds", "1", "--epochs", "12", "--jobs", "1",
-                "--out", str(out)]  # fmt: skip
+                "--no-tracking", "--out", str(out)]  # fmt: skip
 
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     process = multiprocessing.get_context("spawn").Process(target=compare.main, args=(command(killed),))

@@ -1,0 +1,77 @@
+"""Prepared eyes that the data sets of one process share: `scripts.compare` trains many networks on the same ones."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import pickle
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+Item = dict[Hashable, Any]
+PLAIN = (str, int, float, bool, bytes, type(None), np.generic)
+
+_items: dict[Hashable, Item] = {}
+_owner: str | None = None
+_alone = itertools.count()
+
+
+def share_items_of(owner: str) -> None:
+    """Say whose eyes the data sets to come have; those of another owner are dropped, to free their memory."""
+    global _owner
+    if owner != _owner:
+        _items.clear()
+        _owner = owner
+
+
+def shared(prepare: Callable[[Item], Item], pipeline: Hashable, raw: Item) -> Item:
+    """`prepare(raw)`, done once for the same files, the same other values and the same pipeline.
+
+    Args:
+        pipeline: `fingerprint` of the transforms that `prepare` applies.
+    """
+    key = (pipeline, *((name, _identity(value)) for name, value in sorted(raw.items(), key=str)))
+    if key not in _items:
+        _items[key] = prepare(raw)
+    return _items[key]
+
+
+def fingerprint(transforms: Sequence[Any]) -> str:
+    """Equal for transforms of the same classes with the same attributes, and different otherwise.
+
+    Attributes are compared as pickle would store them. What it cannot store, such as a lambda, is equal to nothing.
+    """
+    try:
+        return hashlib.sha256(repr(_content(transforms)).encode()).hexdigest()
+    except (TypeError, AttributeError, RecursionError, pickle.PickleError):
+        return f"like no other: {next(_alone)}"
+
+
+def _identity(value: Any) -> Hashable:
+    """Of a file: its path, size and time of change, so that a file that was replaced is read anew."""
+    if isinstance(value, str) and os.path.exists(value):
+        state = os.stat(value)
+        return value, state.st_size, state.st_mtime_ns
+    return repr(value)
+
+
+def _content(value: Any) -> Any:
+    if isinstance(value, PLAIN):
+        return type(value).__name__, repr(value)
+    if hasattr(value, "__array__"):
+        array = np.ascontiguousarray(value)
+        return str(array.dtype), array.shape, hashlib.sha256(array.tobytes()).hexdigest()
+    if isinstance(value, Mapping):
+        return [(_content(key), _content(one)) for key, one in value.items()]
+    if isinstance(value, list | tuple):
+        return [type(value).__name__, *map(_content, value)]
+    if isinstance(value, type | FunctionType):
+        if "<" in value.__qualname__:
+            raise TypeError(f"{value.__qualname__} has no name of its own")
+        return value.__module__, value.__qualname__
+    parts = value.__reduce_ex__(2)  # class, arguments, attributes
+    return parts if isinstance(parts, str) else [_content(list(p) if isinstance(p, Iterator) else p) for p in parts]
