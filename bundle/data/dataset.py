@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, get_worker_info
 from tqdm import tqdm
 
 from bundle.data.random_state import share_random_state
-from bundle.data.shared_items import fingerprint, shared
+from bundle.data.shared_items import SharedStream, fingerprint, identity, shared, shared_stream
 from bundle.errors import InputError, find_input_error
 
 Item = dict[Hashable, Any]
@@ -56,7 +56,8 @@ class EyeDataset(Dataset[Item]):
         on_error: what to do with an eye whose files cannot be used. "raise" stops with an error that names its row;
             "skip" leaves it out and lists it in `skipped`, up to 1 % of the eyes. "skip" needs `cache`.
         shared: True lets all cached data sets of this process whose files and deterministic transforms are the same
-            have the same results, prepared once; see bundle/data/shared_items.py.
+            have the same results, prepared once, and those with the same random transforms and seed the same randomly
+            changed eyes; see bundle/data/shared_items.py.
 
     Attributes:
         data: the raw items that are in the data set, in its order.
@@ -99,6 +100,10 @@ class EyeDataset(Dataset[Item]):
         self._pipeline = fingerprint(self._deterministic) if shared and cache else None
         if cache:
             self._fill_cache(workers, skip=on_error == "skip")
+        self._stream: SharedStream | None = None
+        if self._pipeline is not None and self._random:
+            eyes = tuple(identity(raw) for raw in self.data)
+            self._stream = shared_stream((self._pipeline, fingerprint(self._random), seed, eyes))
 
     def __len__(self) -> int:
         return len(self.data)
@@ -116,9 +121,17 @@ class EyeDataset(Dataset[Item]):
         item = dict(self._cached[position]) if self._cached is not None else self._prepare(self.data[position])
         if not self._random:
             return item
+        # a worker's memory is its own: what it keeps nobody would find
+        stream = self._stream if get_worker_info() is None else None
+        known = stream.get((epoch, position)) if stream is not None else None
+        if known is not None:
+            return dict(known)
         sequence = np.random.SeedSequence([self.seed, epoch, position])
         share_random_state(self._random, np.random.RandomState(np.random.SFC64(sequence)))
-        return _apply(self._random, item)
+        item = _apply(self._random, item)
+        if stream is not None:
+            stream.put((epoch, position), dict(item))
+        return item
 
     def _prepare(self, raw: Item) -> Item:
         """The deterministic part, its `InputError` naming the manifest row."""

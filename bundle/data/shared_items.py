@@ -15,9 +15,39 @@ import numpy as np
 Item = dict[Hashable, Any]
 PLAIN = (str, int, float, bool, bytes, type(None), np.generic)
 
+MOST_BYTES = 3 * 2**30  # of randomly changed eyes, a process
+
 _items: dict[Hashable, Item] = {}
+_streams: dict[Hashable, SharedStream] = {}
 _owner: str | None = None
 _alone = itertools.count()
+
+
+class SharedStream:
+    """Randomly changed eyes by (epoch, position), kept as long as there is room: what is left out is made anew."""
+
+    def __init__(self) -> None:
+        self._items: dict[tuple[int, int], Item] = {}
+        self._bytes = 0
+
+    def get(self, key: tuple[int, int]) -> Item | None:
+        """The eye, or None."""
+        return self._items.get(key)
+
+    def put(self, key: tuple[int, int], item: Item) -> None:
+        """Keep an eye, if there is room."""
+        size = sum(getattr(value, "nbytes", 0) for value in item.values())
+        if self._bytes + size <= MOST_BYTES:
+            self._items[key] = item
+            self._bytes += size
+
+
+def shared_stream(key: Hashable) -> SharedStream:
+    """The stream of one data set, random pipeline and seed. Only the newest is kept: trainings come seed by seed."""
+    if key not in _streams:
+        _streams.clear()
+        _streams[key] = SharedStream()
+    return _streams[key]
 
 
 def share_items_of(owner: str) -> None:
@@ -25,7 +55,13 @@ def share_items_of(owner: str) -> None:
     global _owner
     if owner != _owner:
         _items.clear()
+        _streams.clear()
         _owner = owner
+
+
+def identity(raw: Item) -> Hashable:
+    """Equal for eyes with the same files and the same other values."""
+    return tuple((name, _identity(value)) for name, value in sorted(raw.items(), key=str))
 
 
 def shared(prepare: Callable[[Item], Item], pipeline: Hashable, raw: Item) -> Item:
@@ -34,7 +70,7 @@ def shared(prepare: Callable[[Item], Item], pipeline: Hashable, raw: Item) -> It
     Args:
         pipeline: `fingerprint` of the transforms that `prepare` applies.
     """
-    key = (pipeline, *((name, _identity(value)) for name, value in sorted(raw.items(), key=str)))
+    key = (pipeline, identity(raw))
     if key not in _items:
         _items[key] = prepare(raw)
     return _items[key]
@@ -43,7 +79,8 @@ def shared(prepare: Callable[[Item], Item], pipeline: Hashable, raw: Item) -> It
 def fingerprint(transforms: Sequence[Any]) -> str:
     """Equal for transforms of the same classes with the same attributes, and different otherwise.
 
-    Attributes are compared as pickle would store them. What it cannot store, such as a lambda, is equal to nothing.
+    Attributes are compared as pickle would store them, but for the state of random numbers, which a data set sets anew
+    for every eye. What pickle cannot store, such as a lambda, is equal to nothing.
     """
     try:
         return hashlib.sha256(repr(_content(transforms)).encode()).hexdigest()
@@ -62,6 +99,8 @@ def _identity(value: Any) -> Hashable:
 def _content(value: Any) -> Any:
     if isinstance(value, PLAIN):
         return type(value).__name__, repr(value)
+    if isinstance(value, np.random.RandomState):
+        return type(value).__name__
     if hasattr(value, "__array__"):
         array = np.ascontiguousarray(value)
         return str(array.dtype), array.shape, hashlib.sha256(array.tobytes()).hexdigest()

@@ -53,7 +53,7 @@ class Summary:
 
     def format(self, digits: int = 2) -> str:
         """`12.34 ± 0.56`, or the mean alone for one seed."""
-        text = f"{self.mean:.{digits}f}"
+        text = f"{round(self.mean, digits) + 0.0:.{digits}f}"  # no "-0.00"
         return text if isnan(self.standard_error) else f"{text} ± {self.standard_error:.{digits}f}"
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from bundle.data import shared_items
 from bundle.data.dataset import EyeDataset
 from bundle.data.shared_items import fingerprint, share_items_of
 from bundle.transforms import RandSpeckled, ResampleToGridd, StandardizeOctIntensityd
@@ -112,3 +113,41 @@ def test_fingerprint_sees_every_kind_of_attribute(one: Any, other: Any) -> None:
 def test_what_cannot_be_compared_is_like_nothing_else() -> None:
     lambdas: list[Callable[[Any], Any]] = [lambda item: item]
     assert fingerprint(lambdas) != fingerprint(lambdas)
+
+
+def changed(raw: list[dict[str, Any]], amplitude: float = 0.3, seed: int = 0, shared: bool = True) -> EyeDataset:
+    return EyeDataset(raw, Prepare(2.0), RandSpeckled("image", prob=1.0, amplitude=amplitude), seed=seed, shared=shared)
+
+
+def test_randomly_changed_eyes_are_shared_and_are_those_of_a_data_set_of_its_own(
+    raw: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = changed(raw)
+    seen = {(epoch, i): first[epoch, i]["image"] for epoch in (1, 2) for i in range(3)}
+    alone = changed(raw, shared=False)
+    assert all(torch.equal(alone[key]["image"], image) for key, image in seen.items())
+    second = changed(raw)
+    monkeypatch.setattr(RandSpeckled, "augment", lambda self, x: pytest.fail("changed once more"))
+    assert all(torch.equal(second[key]["image"], image) for key, image in seen.items())
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"amplitude": 0.5}])
+def test_another_seed_or_random_transform_has_eyes_of_its_own(
+    raw: list[dict[str, Any]], change: dict[str, Any]
+) -> None:
+    before = changed(raw)[1, 0]["image"]
+    after = changed(raw, **change)[1, 0]["image"]
+    assert torch.equal(after, changed(raw, shared=False, **change)[1, 0]["image"])
+    assert not torch.equal(after, before)
+
+
+def test_without_room_every_eye_is_made_anew(raw: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_items, "MOST_BYTES", 300)  # one eye of 256 bytes
+    first = changed(raw)
+    seen = [first[1, i]["image"] for i in range(3)]
+    calls = []
+    augment = RandSpeckled.augment
+    monkeypatch.setattr(RandSpeckled, "augment", lambda self, x: calls.append(1) or augment(self, x))
+    second = changed(raw)
+    assert all(torch.equal(second[1, i]["image"], seen[i]) for i in range(3))
+    assert len(calls) == 2

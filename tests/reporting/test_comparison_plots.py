@@ -105,6 +105,12 @@ def test_cost_marks_the_methods_that_none_beats_in_both(tmp_path, drawn) -> None
     np.testing.assert_allclose(axes.lines[0].get_xydata(), [[1, 5], [2, 3]])
 
 
+def test_equal_costs_have_one_tick(tmp_path, drawn) -> None:
+    plots.plot_cost({"a": 12.0, "b": 12.0}, {"a": 5.0, "b": 3.0}, tmp_path / "a.png")
+    low, high = drawn[0].axes[0].get_xlim()
+    assert [tick for tick in drawn[0].axes[0].get_xticks() if low < tick < high] == [12]
+
+
 def test_curves_have_a_panel_each_and_join_over_gaps(tmp_path, drawn) -> None:
     lines = {"a": [3.0, np.nan, 1.0], "b": [np.nan, np.nan, np.nan]}
     plots.plot_curves({"x": lines, "y": lines}, ["5", "10", "20"], tmp_path / "a.png", xlabel="Epochs", reference="a")

@@ -40,4 +40,5 @@ def test_standard_error_over_seeds() -> None:
 
 def test_one_seed_has_no_standard_error() -> None:
     assert Summary.of([3.0]).format() == "3.00"
+    assert Summary.of([-1e-9]).format() == "0.00"
     assert math.isnan(Summary.of([]).mean)

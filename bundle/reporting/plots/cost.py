@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
 
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from bundle.reporting.plots.side_labels import label_right
 from bundle.reporting.plots.style import BLUE, INK, RED, light_grid, new_figure, paper_style, save_png
@@ -37,6 +37,8 @@ def plot_cost(
             axes.set_xscale("log")
             axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.xaxis.set_minor_formatter(NullFormatter())
+        else:
+            axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         axes.step([x[i] for i in front], [y[i] for i in front], where="post", color=RED, linewidth=1.0)
         colours = [INK if name == reference else RED if i in front else BLUE for i, name in enumerate(names)]
