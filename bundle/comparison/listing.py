@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import ast
+
 from bundle.comparison.cards import UNKNOWN, MethodCard
-from bundle.comparison.methods import card_of, known_methods, method_files
+from bundle.comparison.methods import ROOT, card_of, known_methods, method_files
 from bundle.reporting.grid import to_text
+
+# where the limits, invariants and pitfalls of docs/method.md are held
+LIMITS = (
+    "tests/losses/test_contrastive_limits.py", "tests/losses/test_contrastive_invariants.py",
+    "tests/modulation/test_ascent.py", "tests/modulation/test_sharpness_aware_steps.py",
+    "tests/modulation/test_look_ahead.py", "tests/modulation/test_combiner.py", "tests/modulation/test_modulator.py",
+    "tests/engines/test_limiting_cases.py", "tests/engines/test_sharpness_variants.py",
+    "tests/engines/test_pitfalls.py",
+)  # fmt: skip
 
 
 def methods_table(verbose: bool = False) -> str:
@@ -18,7 +29,19 @@ def methods_table(verbose: bool = False) -> str:
     for card, line in zip(cards, lines[2:], strict=True):
         lines += [line, *([f"    {card.headline}"] if verbose else []), f"    oracle: {card.oracle}"]
     del lines[2 : 2 + len(cards)]
-    return "\n".join(lines) + "\ncost: F forward, B backward passes of both encoders a step\n"
+    lines += ["cost: F forward, B backward passes of both encoders a step", "", *limiting_cases()]
+    return "\n".join(lines) + "\n"
+
+
+def limiting_cases() -> list[str]:
+    """The tests of this project's own formulas in their limits, by file; none where the bundle has no tests."""
+    found = []
+    for name in LIMITS:
+        if (ROOT / name).is_file():
+            body = ast.parse((ROOT / name).read_text(encoding="utf-8")).body
+            tests = [one.name for one in body if isinstance(one, ast.FunctionDef) and one.name.startswith("test_")]
+            found += [name, *(f"    {test}" for test in tests)]
+    return ["limiting cases, invariants and pitfalls of Re-M3Dr (docs/method.md says which is which)", *found]
 
 
 def _place(card: MethodCard) -> tuple[int, str]:

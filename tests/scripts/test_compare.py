@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bundle.comparison import asked, known_methods
+from bundle.comparison.listing import LIMITS, limiting_cases
 from bundle.comparison.options import apply_preset, parser
 from bundle.comparison.settings import read_settings
 from bundle.comparison.tuning import read_tuning
@@ -28,7 +29,8 @@ def phantom(tmp_path_factory) -> str:
 
 def test_list_has_cost_paper_and_oracle_test_of_every_method_in_aligned_columns(capsys):
     assert compare.main(["--list"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    table, _, limits = capsys.readouterr().out.partition("\n\n")
+    lines = table.splitlines()
     rows = [line for line in lines[2:-1] if not line.startswith(" ")]
     assert {row.split()[0] for row in rows} == set(known_methods())
     for column in (lines[0].index("cost"), lines[0].index("paper")):
@@ -36,6 +38,13 @@ def test_list_has_cost_paper_and_oracle_test_of_every_method_in_aligned_columns(
     oracles = [line.strip() for line in lines if line.startswith("    oracle: ")]
     assert len(oracles) == len(rows)
     assert all(len(line) <= 140 for line in lines)
+    assert "    test_hard_targets_without_margin_are_supcon" in limits.splitlines()
+
+
+def test_every_file_of_limiting_cases_is_there_and_has_tests():
+    listed = limiting_cases()
+    places = [listed.index(name) for name in LIMITS]
+    assert all(listed[place + 1].startswith("    test_") for place in places)
 
 
 def test_verbose_list_says_what_each_method_is(capsys):
