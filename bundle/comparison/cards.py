@@ -34,7 +34,7 @@ class MethodCard:
         oracle: the test that would fail if the formula were wrong, `file::function`.
         cost: forward and backward passes of both encoders a step, such as "2F 2B".
         knob: what is tuned beside the learning rate, None for nothing.
-        complete_eyes_only: it cannot train with eyes that lack a modality.
+        complete_eyes_only: it can neither train on nor answer for eyes that lack a modality.
         extends: the method on whose overlay this one goes, None for train.yaml itself.
 
     A text is "-" when the overlay does not say.

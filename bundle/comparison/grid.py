@@ -85,7 +85,7 @@ def plan_studies(studies: Sequence[Study], draft: Path | None = None) -> list[Pl
         whole = read_eyes(asked)
         study = asked
         if not asked.complete_only:
-            refused = need_complete_eyes(asked.methods, whole, asked.folds)
+            refused = need_complete_eyes(asked.methods, whole)
             kept = tuple(name for name in asked.methods if name not in refused)
             check_methods_left(kept, {**asked.refused, **refused})
             study = replace(asked, methods=kept, refused={**asked.refused, **refused})

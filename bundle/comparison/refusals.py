@@ -55,17 +55,14 @@ def _shown(path: Path) -> Path:
     return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
 
-def need_complete_eyes(names: Sequence[str], cohort: Cohort, folds: int | None) -> dict[str, str]:
-    """{method: reason} for those that cannot train on a cohort because training eyes lack a modality.
-
-    With folds every eye is in some fold's training split.
-    """
-    items = cohort.items("all" if folds else "train")
+def need_complete_eyes(names: Sequence[str], cohort: Cohort) -> dict[str, str]:
+    """{method: reason} for those that have no answer for an eye without both images, where there is such an eye."""
+    items = cohort.items("all")
     lacking = [item["row"] for item in items if not {"image", "fundus"} <= set(item)]
     if not lacking:
         return {}
     reason = (
-        f"it cannot train with an eye that lacks OCT or photograph ({len(lacking)} of {len(items)}, the first in "
+        f"it has no answer for an eye that lacks OCT or photograph ({len(lacking)} of {len(items)}, the first in "
         f"manifest row {lacking[0]}); use --eyes complete"
     )
     return {name: reason for name in names if card_of(name).complete_eyes_only}

@@ -70,6 +70,6 @@ def test_method_for_complete_eyes_is_refused_where_a_training_eye_lacks_a_modali
 
 
 def test_nothing_left_is_an_error_that_repeats_the_reasons(study, careful, tmp_path):
-    with pytest.raises(InputError, match=r"no method is left.*careful: it cannot train"):
+    with pytest.raises(InputError, match=r"no method is left.*careful: it has no answer"):
         plan_studies([study(methods=("careful",), reference="mean", complete_only=False)])
     assert not (tmp_path / "out").exists()
