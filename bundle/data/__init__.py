@@ -12,6 +12,7 @@ from bundle.data.splits import k_fold, split_by_patient
 
 if TYPE_CHECKING:
     from bundle.data.dataset import EyeDataset
+    from bundle.data.readers import read_visual_field
 
 __all__ = [
     "EYES",
@@ -22,14 +23,19 @@ __all__ = [
     "check_laterality",
     "k_fold",
     "read_manifest",
+    "read_visual_field",
     "split_by_patient",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """`EyeDataset` on first use: it needs torch and MONAI, which the manifest and the readers do without."""
+    """On first use: `EyeDataset`, which needs torch and MONAI, and the reader, which needs pydicom."""
     if name == "EyeDataset":
         from bundle.data.dataset import EyeDataset
 
         return EyeDataset
+    if name == "read_visual_field":
+        from bundle.data.readers import read_visual_field
+
+        return read_visual_field
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

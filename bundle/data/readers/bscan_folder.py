@@ -42,12 +42,12 @@ def read_bscan_folder(path: Path, spacing_mm: tuple[float, float, float] | None 
             "found no spacing, which images do not carry: write the mm between B-scans, pixels in depth and A-scans "
             f"into oct.json, in this folder or beside it for all folders, such as {EXAMPLE}"
         )
-    first = _bscan(files[0])
+    first = read_bscan(files[0])
     if first.size * len(files) > MAX_VOXELS:
         raise InputError(f"found {len(files)} images of {first.shape}, expected at most {MAX_VOXELS} voxels in all")
     voxels = np.empty((len(files), *first.shape), dtype=first.dtype)
     for index, file in enumerate(files):
-        bscan = _bscan(file)
+        bscan = read_bscan(file)
         if bscan.shape != first.shape or bscan.dtype != first.dtype:
             expected = f"{first.dtype} {first.shape} as {files[0].name} has"
             raise InputError(f"{file.name}: found {bscan.dtype} {bscan.shape}, expected {expected}: export all alike")
@@ -102,8 +102,8 @@ def _in_order(files: list[Path]) -> list[Path]:
     return [by_number[number] for number in range(low, high + 1)]
 
 
-def _bscan(file: Path) -> np.ndarray:
-    """(depth, A-scan) uint8 or uint16."""
+def read_bscan(file: Path) -> np.ndarray:
+    """One B-scan (depth, A-scan), uint8 or uint16. Raises InputError for a damaged image or one that is not grey."""
     try:
         image, _ = open_raster(file)
     except InputError as error:

@@ -29,17 +29,16 @@ def read_npz(path: Path, spacing_mm: tuple[float, float, float] | None = None) -
     """
     sidecar = file_sidecar(path)
     with zipfile.ZipFile(path) as archive:
-        members = {info.filename[:-4]: info for info in archive.infolist() if info.filename.endswith(".npy")}
-        declared = {key: _declared(archive, info) for key, info in members.items()}
+        declared = _all_declared(archive)
         spacing = spacing_mm or sidecar.spacing_mm
-        if spacing is None and "spacing_mm" in members:
+        if spacing is None and "spacing_mm" in declared:
             spacing = parse_spacing(_array(archive, "spacing_mm", declared).astype(np.float64).ravel().tolist())
         key = _volume_key(declared, has_spacing=spacing is not None)
         if spacing is None:
             raise InputError(f"found no key spacing_mm: add it, or write a sidecar beside the file, such as {EXAMPLE}")
         voxels = _array(archive, key, declared)
         laterality = sidecar.laterality
-        if laterality is None and "laterality" in members:
+        if laterality is None and "laterality" in declared:
             laterality = parse_laterality(str(_array(archive, "laterality", declared)))
     if voxels.dtype not in (np.uint8, np.uint16):
         if voxels.dtype.kind not in "uif":
@@ -47,6 +46,17 @@ def read_npz(path: Path, spacing_mm: tuple[float, float, float] | None = None) -
         with np.errstate(over="ignore"):  # an overflow becomes inf, which OctVolume refuses
             voxels = voxels.astype(np.float32)
     return OctVolume(voxels=sidecar.orient(voxels), spacing_mm=spacing, laterality=laterality)
+
+
+def declared_arrays(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    """Shape and type of every array of an NPZ, from the arrays' headers alone."""
+    with zipfile.ZipFile(path) as archive:
+        return _all_declared(archive)
+
+
+def _all_declared(archive: zipfile.ZipFile) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    members = {info.filename[:-4]: info for info in archive.infolist() if info.filename.endswith(".npy")}
+    return {key: _declared(archive, info) for key, info in members.items()}
 
 
 def _declared(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[tuple[int, ...], np.dtype]:

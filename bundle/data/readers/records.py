@@ -25,14 +25,20 @@ class OctVolume:
         the left edge as the fundus photograph shows it (temporal in a right eye, nasal in a left one).
     spacing_mm: distance of neighbouring voxels along the same axes; depth must be the smallest.
     laterality: "OD", "OS", or None when the file does not say.
+    geometry: how the B-scans lie; only "raster" is a volume.
+    device: manufacturer and model, None when the file does not say; never a serial number.
     Raises InputError when any of this does not hold.
     """
 
     voxels: np.ndarray = field(repr=False)
     spacing_mm: tuple[float, float, float]
     laterality: str | None = None
+    geometry: str = "raster"
+    device: str | None = None
 
     def __post_init__(self) -> None:
+        if self.geometry != "raster":
+            raise InputError(f"found a {self.geometry} scan, expected a raster of parallel B-scans: export the volume")
         voxels = self.voxels
         if voxels.ndim != 3:
             raise InputError(f"found {voxels.ndim} dimensions {voxels.shape}, expected 3 (B-scan, depth, A-scan)")

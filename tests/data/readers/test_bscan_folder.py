@@ -155,9 +155,11 @@ def test_names_that_do_not_count_are_refused(tmp_path: Path, name: Name, word: s
         read_oct(fill(tmp_path / "eye", name))
 
 
-def test_real_bscans_without_a_raster_are_refused() -> None:
-    with pytest.raises(InputError, match=r"B2.tif|NIR1.tif"):  # a fundus image lies among them
-        read_oct(realdata("eyepy", "data", "filetypes", "heyex_xml", "test_volume"))
+def test_real_bscans_with_a_photograph_among_them_are_refused(tmp_path: Path) -> None:
+    for file in realdata("eyepy", "data", "filetypes", "heyex_xml", "test_volume").glob("*.tif"):  # without the .xml
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    with pytest.raises(InputError, match=r"names of several kinds, such as .*B\d+.tif.* and .NIR1.tif"):
+        read_oct(tmp_path)
 
 
 def test_real_bscan_is_read_without_loss(tmp_path: Path) -> None:
@@ -168,3 +170,26 @@ def test_real_bscan_is_read_without_loss(tmp_path: Path) -> None:
     )
     np.testing.assert_array_equal(volume.voxels[2], bscan)
     assert volume.voxels.shape == (4, 650, 512)
+
+
+def test_real_bscans_of_different_eyes_make_no_volume(tmp_path: Path) -> None:
+    """Single Cirrus B-scans, each of another eye: alone, together and in one format, each time for the right reason."""
+    single = realdata("cirrus_bscans", "onh-3subsets")
+    files = sorted(single.glob("*/img/im*"))
+    assert len(files) == 4
+    with pytest.raises(InputError, match="found 1 images, expected a folder of at least 4 B-scans"):
+        read_oct(files[0].parent, spacing_mm=(0.03, 0.002, 0.03))
+    together, alike = tmp_path / "together", tmp_path / "alike"
+    together.mkdir()
+    alike.mkdir()
+    for file in files:
+        (together / file.name).write_bytes(file.read_bytes())
+        Image.open(file).save(alike / f"{file.stem}.png")
+    with pytest.raises(InputError, match="found names of several kinds"):
+        read_oct(together, spacing_mm=(0.03, 0.002, 0.03))
+    with pytest.raises(InputError, match="found 4 B-scans from 1 to 1111, number 2 is missing"):
+        read_oct(alike, spacing_mm=(0.03, 0.002, 0.03))
+    for number, file in enumerate(sorted(alike.glob("*.png"))):
+        file.rename(alike / f"{number}.png")  # numbered as if they were one scan
+    with pytest.raises(InputError, match=r"found uint8 \(1024, 192\), expected uint8 \(1024, 200\)"):
+        read_oct(alike, spacing_mm=(0.03, 0.002, 0.03))
