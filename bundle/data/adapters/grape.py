@@ -21,7 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.data.adapters import grape_cells as cells
-from bundle.data.adapters.grape_cells import FIELD_COLUMNS, Rnfl, Row
+from bundle.data.adapters.grape_cells import FIELD_COLUMNS, Rnfl
+from bundle.data.adapters.prepared import LeftOut
+from bundle.data.adapters.tables import Row
 from bundle.data.csv_table import read_csv_table
 from bundle.errors import InputError
 
@@ -52,14 +54,6 @@ class GrapeVisit:
     sensitivities_db: NDArray[np.float64]
     rnfl: Rnfl | None
     photograph: Path | None
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """A row that became no visit: where it is and why."""
-
-    source: str
-    reason: str
 
 
 def read_grape(source: str | Path, visits: Visits = "baseline") -> tuple[list[GrapeVisit], list[LeftOut]]:

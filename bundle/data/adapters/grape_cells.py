@@ -2,60 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bundle.data import perimetry_g1
+from bundle.data.adapters.tables import Row
 from bundle.data.laterality import normalise_eye
-from bundle.errors import InputError
 
-MISSING = frozenset({"", "/", "na", "n/a", "nan"})
 FIELD_COLUMNS = tuple(str(column) for column in range(perimetry_g1.N_COLUMNS))
 _SENSITIVITY_RANGE_DB = (-1.0, 50.0)
 _RNFL_RANGE_UM = (10.0, 350.0)
 _SEXES = {"m": "male", "male": "male", "f": "female", "female": "female"}
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of one table: `file` and `number` (as a spreadsheet counts) name it in messages."""
-
-    file: str
-    number: int
-    cells: Mapping[str, str]
-
-    def text(self, column: str) -> str | None:
-        """The cell's text, or None where the table marks it as missing (`/`, empty, NA)."""
-        text = self.cells.get(column, "").strip()
-        return None if text.lower() in MISSING else text
-
-    def number_in(self, column: str, low: float, high: float, unit: str) -> float | None:
-        """The cell's number, or None when missing; InputError when it is no number within [low, high]."""
-        text = self.text(column)
-        if text is None:
-            return None
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not low <= value <= high:
-            raise self.error(column, f"found '{text[:24]}', expected a number of {low:g} to {high:g} {unit} or '/'")
-        return value
-
-    def required(self, column: str, low: float, high: float, unit: str) -> float:
-        """As `number_in`, but a missing cell is an InputError too."""
-        value = self.number_in(column, low, high, unit)
-        if value is None:
-            raise self.error(column, f"found nothing, expected a number of {low:g} to {high:g} {unit}")
-        return value
-
-    def error(self, column: str, found: str) -> InputError:
-        """The InputError of one cell."""
-        return InputError(f"{self.file}, row {self.number}, column {column}: {found}: correct the cell")
 
 
 def read_subject(row: Row) -> int:

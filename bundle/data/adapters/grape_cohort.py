@@ -16,8 +16,9 @@ import numpy as np
 from PIL import Image
 
 from bundle.data import perimetry_g1
-from bundle.data.adapters.grape import BASELINE_FILE, FOLLOW_UP_FILE, GrapeVisit, LeftOut
+from bundle.data.adapters.grape import BASELINE_FILE, FOLLOW_UP_FILE, GrapeVisit
 from bundle.data.adapters.grape_bridge import bridge_oct
+from bundle.data.adapters.prepared import LeftOut
 from bundle.data.manifest import read_manifest
 from bundle.data.manifest_cells import MD_RANGE_DB
 from bundle.data.phantom.anatomy import OctGeometry
