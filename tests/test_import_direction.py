@@ -20,12 +20,14 @@ ALLOWED = {
     "modulation": {"errors", "losses"},
     "metrics": {"errors"},
     "reporting": {"errors", "metrics"},
+    "ingest": {"errors", "data", "reporting"},
     "engines": {"errors", "losses", "modulation", "networks"},
     "deploy": {"errors", "weights", "data", "networks", "metrics", "reporting"},
     "handlers": {"errors", "weights", "data", "losses", "modulation", "engines", "metrics", "reporting", "deploy"},
     "config": {"errors", "engines", "reporting"},
     "baselines": {"errors", "data", "metrics", "reporting"},
     "comparison": {"errors", "data", "metrics", "reporting"},
+    "doctor": {"errors", "data", "metrics", "reporting"},
 }
 
 

@@ -38,7 +38,7 @@ def read_manifest(path: str | Path, labels: Labels = "required", verify_checksum
     if labels not in ("required", "optional"):
         raise InputError(f"labels: found {labels!r}, expected 'required' or 'optional'")
     table = read_csv_table(path, MEANT_COLUMNS)
-    _refuse(path, _column_problems(table.columns, labels))
+    _refuse(path, column_problems(table.columns, labels))
     problems = [Problem(row, "", text) for row, text in table.ragged]
     examinations = []
     for row, cells in table.rows:
@@ -51,11 +51,11 @@ def read_manifest(path: str | Path, labels: Labels = "required", verify_checksum
     for check in (checks.duplicates, checks.shared_files, checks.leaking_patients, checks.partial_split):
         problems += check(examinations)
     problems.sort(key=lambda problem: problem.row)
-    _refuse(path, checks.md_scale(_labels_in(table)) + problems)
+    _refuse(path, checks.md_scale(labels_in(table)) + problems)
     return examinations
 
 
-def _labels_in(table: Table) -> list[float]:
+def labels_in(table: Table) -> list[float]:
     """Every MD of the file that is a number, in range or not: what tells a whole column's scale and sign."""
     values = []
     for _, cells in table.rows:
@@ -66,7 +66,8 @@ def _labels_in(table: Table) -> list[float]:
     return [value for value in values if math.isfinite(value)]
 
 
-def _column_problems(columns: list[str], labels: Labels) -> list[Problem]:
+def column_problems(columns: list[str], labels: Labels) -> list[Problem]:
+    """Needed columns that the header lacks, and columns that are nearly one of `MEANT_COLUMNS`."""
     required = ["patient_id", "eye"] + (["md_db"] if labels == "required" else [])
     missing = [name for name in required if name not in columns]
     if "oct" not in columns and "fundus" not in columns:

@@ -74,10 +74,19 @@ def _file_problems(
     if stated and eye and stated != eye:
         text = f"found {eye}, but the {modality} file's name '{path.name}' says {stated}: correct one of the two"
         problems.append(Problem(row, "eye", text))
-    expected = cells.get(f"sha256_{modality}", "").lower()
-    if not (verify_checksums and expected):
-        return problems
-    column = f"sha256_{modality}"
+    if verify_checksums:
+        problems += checksum_problems(row, modality, path, cells.get(f"sha256_{modality}", ""))
+    return problems
+
+
+def checksum_problems(row: int, modality: str, path: Path, expected: str) -> list[Problem]:
+    """A checksum that is malformed or not the file's; an empty one is none.
+
+    modality: "oct" or "fundus", for the column's name. expected: the cell `sha256_oct` or `sha256_fundus`.
+    """
+    expected, column, problems = expected.lower(), f"sha256_{modality}", []
+    if not expected:
+        return []
     if not re.fullmatch("[0-9a-f]{64}", expected):
         problems.append(Problem(row, column, "found no SHA-256, expected 64 hexadecimal digits: correct it"))
     elif path.is_dir():
