@@ -28,6 +28,8 @@ _PACKAGES = {
     f"{_JPEG}.202": "pylibjpeg-openjpeg",
     f"{_JPEG}.203": "pylibjpeg-openjpeg",
 }
+# pydicom's names of them. Left to choose, it tries GDCM first, which on a damaged JPEG or JPEG 2000 aborts the process.
+_PLUGINS = {"pillow": "pillow", "pyjpegls": "pyjpegls", "pylibjpeg-openjpeg": "pylibjpeg", "python-gdcm": "gdcm"}
 
 
 def n_frames(dataset: pydicom.Dataset) -> int:
@@ -67,8 +69,10 @@ def decode(dataset: pydicom.Dataset) -> np.ndarray:
         package = _PACKAGES.get(syntax, "a codec")
         raise InputError(f"found pixels in {name}, which needs a package: `pip install {package}`, or export without")
     _check_encoded(dataset, syntax)
+    meant = _PLUGINS.get(_PACKAGES.get(syntax, ""))
+    plugin = meant if meant in decoder.available_plugins else ""  # "": whichever is there
     try:
-        array, _ = decoder.as_array(dataset, raw=False)
+        array, _ = decoder.as_array(dataset, raw=False, decoding_plugin=plugin)
     except Exception as error:  # whatever the codecs raise on damage
         kind = type(error).__name__
         raise InputError(
