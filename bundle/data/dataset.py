@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from bundle.data.random_state import share_random_state
 from bundle.data.shared_items import SharedStream, fingerprint, identity, shared, shared_stream
+from bundle.data.volume_cache import VolumeCache
 from bundle.errors import InputError, find_input_error
 
 Item = dict[Hashable, Any]
@@ -35,6 +36,11 @@ def _apply(transforms: Iterable[Callable[[Any], Any]], item: Item) -> Item:
     for transform in transforms:
         item = transform(item)
     return item
+
+
+def _versions(item: Item) -> dict[Hashable, int]:
+    """How often each tensor has been written into, as autograd counts."""
+    return {k: x._version for k, x in item.items() if isinstance(x, torch.Tensor) and not x.is_inference()}
 
 
 class EyeDataset(Dataset[Item]):
@@ -58,13 +64,16 @@ class EyeDataset(Dataset[Item]):
         shared: True lets all cached data sets of this process whose files and deterministic transforms are the same
             have the same results, prepared once, and those with the same random transforms and seed the same randomly
             changed eyes; see bundle/data/shared_items.py.
+        cache_dir: folder that keeps the deterministic results between runs, for any number of runs at once, and from
+            which they are mapped into memory; None for none. See bundle/data/volume_cache.py.
 
     Attributes:
         data: the raw items that are in the data set, in its order.
         skipped: manifest rows left out.
 
     Raises:
-        InputError: an eye that cannot be used, more than 1 % of them skipped, or no eye at all.
+        InputError: an eye that cannot be used, more than 1 % of them skipped, no eye at all, or a random transform that
+            wrote into its input.
 
     Example:
         dataset = EyeDataset(cohort.items("train"), deterministic=[...], random=[...], seed=0)
@@ -82,6 +91,7 @@ class EyeDataset(Dataset[Item]):
         workers: int = 0,
         on_error: str = "raise",
         shared: bool = False,
+        cache_dir: str | None = None,
     ) -> None:
         if on_error not in ("raise", "skip"):
             raise InputError(f"EyeDataset: on_error: found {on_error!r}, expected 'raise' or 'skip'")
@@ -97,6 +107,7 @@ class EyeDataset(Dataset[Item]):
         # In shared memory, so that workers kept alive between epochs see a new epoch too.
         self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
         self._cached: list[Item] | None = None
+        self._disk = VolumeCache(cache_dir, self._deterministic) if cache_dir is not None else None
         self._pipeline = fingerprint(self._deterministic) if shared and cache else None
         if cache:
             self._fill_cache(workers, skip=on_error == "skip")
@@ -128,21 +139,37 @@ class EyeDataset(Dataset[Item]):
             return dict(known)
         sequence = np.random.SeedSequence([self.seed, epoch, position])
         share_random_state(self._random, np.random.RandomState(np.random.SFC64(sequence)))
-        item = _apply(self._random, item)
+        item = self._changed(item)
         if stream is not None:
             stream.put((epoch, position), dict(item))
         return item
 
+    def _changed(self, item: Item) -> Item:
+        """The random part; the next epoch begins with the prepared tensors, so they must be as they were."""
+        prepared, before = dict(item), _versions(item)
+        changed = _apply(self._random, item)
+        after = _versions(prepared)
+        if after != before:
+            keys = [key for key in before if after[key] != before[key]]
+            raise InputError(
+                f"EyeDataset: found that a random transform wrote into its input (keys {keys}), expected a new tensor: "
+                "clone it first in that transform"
+            )
+        return changed
+
     def _prepare(self, raw: Item) -> Item:
         """The deterministic part, its `InputError` naming the manifest row."""
         try:
-            return _apply(self._deterministic, dict(raw))
+            return self._transformed(raw) if self._disk is None else self._disk.prepared(self._transformed, raw)
         except Exception as error:
             cause = find_input_error(error)
             if cause is None:
                 raise
             name = f"manifest row {raw.get('row')}"
             raise InputError(str(cause) if name in str(cause) else f"{name}: {cause}") from cause
+
+    def _transformed(self, raw: Item) -> Item:
+        return _apply(self._deterministic, dict(raw))
 
     def _prepare_or_error(self, raw: Item) -> Item | InputError:
         try:

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from bundle.data.file_state import file_states
+
 Item = dict[Hashable, Any]
 PLAIN = (str, int, float, bool, bytes, type(None), np.generic)
 
@@ -82,18 +84,20 @@ def fingerprint(transforms: Sequence[Any]) -> str:
     Attributes are compared as pickle would store them, but for the state of random numbers, which a data set sets anew
     for every eye. What pickle cannot store, such as a lambda, is equal to nothing.
     """
+    return lasting_fingerprint(transforms) or f"like no other: {next(_alone)}"
+
+
+def lasting_fingerprint(transforms: Sequence[Any]) -> str | None:
+    """`fingerprint`, the same in every process; None for what pickle cannot store."""
     try:
         return hashlib.sha256(repr(_content(transforms)).encode()).hexdigest()
     except (TypeError, AttributeError, RecursionError, pickle.PickleError):
-        return f"like no other: {next(_alone)}"
+        return None
 
 
 def _identity(value: Any) -> Hashable:
-    """Of a file: its path, size and time of change, so that a file that was replaced is read anew."""
-    if isinstance(value, str) and os.path.exists(value):
-        state = os.stat(value)
-        return value, state.st_size, state.st_mtime_ns
-    return repr(value)
+    """Of a file: its state, so that a file that was replaced is read anew."""
+    return file_states(value) if isinstance(value, str) and os.path.exists(value) else repr(value)
 
 
 def _content(value: Any) -> Any:
@@ -108,6 +112,8 @@ def _content(value: Any) -> Any:
         return [(_content(key), _content(one)) for key, one in value.items()]
     if isinstance(value, list | tuple):
         return [type(value).__name__, *map(_content, value)]
+    if isinstance(value, set | frozenset):  # its order is another one in every process
+        return [type(value).__name__, *sorted(map(_content, value), key=repr)]
     if isinstance(value, type | FunctionType):
         if "<" in value.__qualname__:
             raise TypeError(f"{value.__qualname__} has no name of its own")

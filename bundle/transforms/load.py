@@ -34,7 +34,8 @@ def agreed_eye(data: Mapping[Hashable, Any], path: Any, laterality: str | None) 
 class LoadOctd(PresentKeysd):
     """Read an OCT volume of any supported format.
 
-    `item[key]`: path -> float32 tensor (1, B-scan, depth, A-scan) in the grey values of the file, as acquired.
+    `item[key]`: path -> tensor (1, B-scan, depth, A-scan) in the grey values of the file, as acquired: uint8 where the
+    file has bytes (a quarter of the memory until `ResampleToGridd` makes floats), else float32.
     `item[key + "_spacing_mm"]`: voxel size in mm in that order. `item["eye"]` is set from the file if the manifest
     has none.
 
@@ -64,7 +65,8 @@ class LoadOctd(PresentKeysd):
         for key in self.present(data):
             volume = read_oct(data[key], spacing_mm=self.spacing_mm)
             result["eye"] = agreed_eye(result, data[key], volume.laterality)
-            result[key] = torch.from_numpy(np.ascontiguousarray(volume.voxels, dtype=np.float32))[None]
+            dtype = np.uint8 if volume.voxels.dtype == np.uint8 else np.float32
+            result[key] = torch.from_numpy(np.require(volume.voxels, dtype, ["C", "W"]))[None]
             result[f"{key}_spacing_mm"] = tuple(float(s) for s in volume.spacing_mm)
         return result
 

@@ -109,6 +109,32 @@ def test_cirrus_cube_takes_less_than_a_second() -> None:
     assert min(seconds) < 1.0
 
 
+@pytest.mark.parametrize("shape", [(200, 64, 50), (9, 300, 41), (4, 16, 700)])
+def test_large_volumes_and_bytes_give_the_same_as_one_product_in_double_precision(
+    shape: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = np.random.default_rng(2).integers(3, 256, shape, dtype=np.uint8)
+    spacing_mm, grid, extent_mm = (0.04, 0.005, 0.1), (16, 48, 32), (6.0, 2.0, 6.0)
+    axes = zip(shape, spacing_mm, grid, extent_mm, strict=True)
+    maps = [axis_weights(n_in, s_mm, n_out, e_mm / n_out) for n_in, s_mm, n_out, e_mm in axes]
+    want = np.einsum("bi,dj,ak,ijk->bda", *maps, x - 3.0, optimize=True) + 3  # in float64
+    for large in (0, 2**30):
+        monkeypatch.setattr("bundle.transforms.oct_grid._LARGE_VOXELS", large)
+        of_bytes, of_floats = (
+            resample_to_grid(torch.from_numpy(v)[None], spacing_mm, grid, extent_mm) for v in (x, x.astype(np.float32))
+        )
+        assert torch.equal(of_bytes, of_floats)
+        assert of_bytes.dtype == torch.float32
+        np.testing.assert_allclose(of_bytes[0].numpy(), want, rtol=1e-6)
+
+
+def test_volume_of_bytes_already_on_the_grid_becomes_floats() -> None:
+    x = torch.randint(0, 256, (1, 16, 48, 32), dtype=torch.uint8)
+    got = resample_to_grid(x, (6 / 16, 2 / 48, 6 / 32), (16, 48, 32), (6.0, 2.0, 6.0))
+    assert got.dtype == torch.float32
+    assert torch.equal(got, x.float())
+
+
 def test_spacing_key_is_brought_up_to_date() -> None:
     item = ResampleToGridd(keys="image", grid=(4, 8, 6), extent_mm=(6, 2, 3))(
         {"image": torch.rand(1, 8, 8, 8), "image_spacing_mm": (0.75, 0.25, 0.75)}
