@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; 1 when a training failed or a method was refused."""
-    from bundle.comparison.options import apply_preset, parser
+    from bundle.comparison.planning.options import apply_preset, parser
 
     a = parser(__doc__).parse_args(arguments)
     if a.list:
-        from bundle.comparison.listing import methods_table
+        from bundle.comparison.methods.listing import methods_table
 
         print(methods_table(a.verbose), end="")
         return 0
     apply_preset(a)
     from bundle.comparison import estimate_text, plan_studies, publish, run_studies
-    from bundle.comparison.asked import output_folder, read_studies
-    from bundle.comparison.environment import cores
+    from bundle.comparison.planning.asked import output_folder, read_studies
+    from bundle.comparison.running.environment import cores
 
     studies = read_studies(a)
     if a.dry_run:

@@ -68,6 +68,21 @@ def test_every_room_imports_only_those_before_it() -> None:
     assert wrong == []
 
 
+def test_comparison_flows_from_methods_to_outcome() -> None:
+    rooms = ["methods", "planning", "running", "outcome"]
+    folder = ROOT / "bundle" / "comparison"
+    assert sorted(one.parent.name for one in folder.glob("*/__init__.py")) == sorted(rooms)
+    wrong = [
+        f"{path.relative_to(folder)} imports {module}"
+        for number, room in enumerate(rooms)
+        for path in (folder / room).glob("*.py")
+        for module in imports(path)
+        for later in rooms[number + 1 :]
+        if module.startswith(f"bundle.comparison.{later}")
+    ]
+    assert wrong == []
+
+
 def test_table_has_no_way_back() -> None:
     """Removing rooms that need none of the remaining ones must empty the table."""
     remaining = dict(ALLOWED)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bundle.errors import InputError
-from bundle.metrics import named_metric
+from bundle.metrics import METRICS, named_metric
 from bundle.reporting.atomic import write_text_atomic
 from bundle.reporting.csv_cells import csv_text, number_cell, parse_integer, parse_number, read_csv
 from bundle.reporting.predictions import Predictions
@@ -64,6 +64,11 @@ def scores_of(runs: Mapping[Run, Predictions], metrics: Sequence[str]) -> list[S
         eyes = predictions.select(predictions.labelled)
         scores += [Score(*run, name, named_metric(name)(eyes.answer_db, eyes.label_db)) for name in metrics]
     return scores
+
+
+def metrics_of(predictions: Predictions) -> dict[str, float]:
+    """Every metric of one training, on the labelled eyes."""
+    return {score.metric: score.value for score in scores_of({Run("", "", 0): predictions}, list(METRICS))}
 
 
 def scores_to_csv(scores: Iterable[Score], path: str | os.PathLike[str]) -> Path:

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bundle.comparison import Cell, Outcome, Study, methods
+from bundle.comparison import Cell, Outcome, Study
+from bundle.comparison.methods import catalogue
 from bundle.data import Cohort
 from bundle.reporting import Predictions, write_json_atomic
 
@@ -46,7 +47,7 @@ def methods_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder in place of configs/methods."""
     folder = tmp_path / "methods"
     folder.mkdir()
-    monkeypatch.setattr(methods, "METHODS_FOLDER", folder)
+    monkeypatch.setattr(catalogue, "METHODS_FOLDER", folder)
     return folder
 
 

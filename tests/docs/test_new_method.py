@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 import bundle.losses
-from bundle.comparison import methods
-from bundle.comparison.cards import read_card
+from bundle.comparison.methods import catalogue
+from bundle.comparison.methods.cards import read_card
 from tests.integration.test_method_overlays import (
     moves,
     one_epoch,
@@ -38,8 +38,8 @@ def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         (tmp_path / name).write_text(text, encoding="utf-8")
     monkeypatch.setattr(bundle.losses, "__path__", [*bundle.losses.__path__, str(tmp_path / "bundle" / "losses")])
     overlay = tmp_path / "configs" / "methods" / f"{NAME}.yaml"
-    (overlay.parent / "concat.yaml").write_text((methods.METHODS_FOLDER / "concat.yaml").read_text(encoding="utf-8"))
-    monkeypatch.setattr(methods, "METHODS_FOLDER", overlay.parent)
+    (overlay.parent / "concat.yaml").write_text((catalogue.METHODS_FOLDER / "concat.yaml").read_text(encoding="utf-8"))
+    monkeypatch.setattr(catalogue, "METHODS_FOLDER", overlay.parent)
     yield tmp_path
     sys.modules.pop(MODULE, None)
     if hasattr(bundle.losses, NAME):
@@ -67,7 +67,7 @@ def test_the_pages_own_test_passes_and_is_the_one_that_the_overlay_names(example
     assert len(tests) == 3
     for name in tests:
         getattr(module, name)()
-    oracle = read_card(methods.METHODS_FOLDER / f"{NAME}.yaml").oracle
+    oracle = read_card(catalogue.METHODS_FOLDER / f"{NAME}.yaml").oracle
     assert oracle in [f"tests/losses/{path.name}::{name}" for name in tests]
 
 

@@ -10,7 +10,7 @@ import torch
 import yaml
 from monai.bundle import ConfigParser
 
-from bundle.comparison.methods import TRAIN_CONFIG, card_of, known_methods, method_files
+from bundle.comparison.methods.catalogue import TRAIN_CONFIG, card_of, known_methods, method_files
 from tests.integration.test_method_overlays import moves, one_epoch, parser_of, process_as_it_was, relative_difference
 from tests.toy import write_cohort
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bundle.comparison.methods import known_methods
-from bundle.comparison.overlays import read_values
+from bundle.comparison.methods.catalogue import known_methods
+from bundle.comparison.methods.overlays import read_values
 
 OVERLAYS = known_methods()
 COMPOSITIONS = {

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from monai.bundle import ConfigWorkflow
 
-from bundle.comparison.methods import TRAIN_CONFIG, known_methods
+from bundle.comparison.methods.catalogue import TRAIN_CONFIG, known_methods
 from bundle.deploy.model_folder import load_model
 from bundle.reporting.predictions import Predictions
 from tests.integration.test_method_overlays import process_as_it_was

@@ -12,8 +12,8 @@ import torch
 import yaml
 from monai.bundle import ConfigParser
 
-from bundle.comparison.cards import headline
-from bundle.comparison.methods import TRAIN_CONFIG, known_methods, method_files
+from bundle.comparison.methods.cards import headline
+from bundle.comparison.methods.catalogue import TRAIN_CONFIG, known_methods, method_files
 from bundle.losses import RankSimilarityLoss
 from bundle.modulation import SAMAscent
 from tests.toy import write_cohort

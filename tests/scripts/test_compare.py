@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from bundle.comparison import asked, known_methods
-from bundle.comparison.listing import LIMITS, limiting_cases
-from bundle.comparison.options import apply_preset, parser
-from bundle.comparison.settings import read_settings
-from bundle.comparison.tuning import read_tuning
+from bundle.comparison import known_methods
+from bundle.comparison.methods.listing import LIMITS, limiting_cases
+from bundle.comparison.planning import asked
+from bundle.comparison.planning.options import apply_preset, parser
+from bundle.comparison.planning.settings import read_settings
+from bundle.comparison.planning.tuning import read_tuning
 from bundle.data.phantom import make_phantom
 from bundle.errors import InputError
 from bundle.reporting import Predictions

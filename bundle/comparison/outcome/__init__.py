@@ -1,0 +1,1 @@
+"""Finished cells become figures, tables and plots."""

@@ -1,0 +1,1 @@
+"""Cells become trainings in processes, with progress, and MLflow runs."""
