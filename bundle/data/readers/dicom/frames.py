@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pydicom
 
+from bundle.data.readers.dicom.collector import collector_paused
 from bundle.data.readers.dicom.pixels import n_frames
 from bundle.errors import InputError
 
@@ -65,6 +66,7 @@ class Frame:
     line: Place | None
 
 
+@collector_paused()
 def frames_of(dataset: pydicom.Dataset) -> list[Frame]:
     """The frames in stored order. Refuses a curved or en-face scan and a count that contradicts NumberOfFrames."""
     n = n_frames(dataset)
