@@ -58,7 +58,7 @@ class Predictor:
         keys = {"oct": "image", "fundus": "fundus"}
         item: dict[str, Any] = {keys[name]: str(paths[name]) for name in used}
         item["eye"] = eye or self._eye_of(oct, fundus)
-        batch = self._prepare(item)
+        batch = self.prepare(item)
         image, photo = (batch[key][None].to(self.device) for key in ("image", "fundus"))
         answers = self.network.predict_subsets(image, photo)[0].tolist()
         result = {"md_db": round(answers[0], 3), "stage": stage_of(answers[0]), "eye": item["eye"], "modalities": used}
@@ -66,7 +66,15 @@ class Predictor:
             result |= {"md_oct_db": round(answers[1], 3), "md_fundus_db": round(answers[2], 3)}
         return result | {"model_version": self.version}
 
-    def _prepare(self, item: dict[str, Any]) -> dict[str, Any]:
+    def prepare(self, item: dict[str, Any]) -> dict[str, Any]:
+        """The network's tensors of one eye, without a batch axis: `image`, `fundus`; NaN in place of a missing one.
+
+        Args:
+            item: paths by tensor name, and `eye`, as `Cohort.items` gives them.
+
+        Raises:
+            InputError: as `predict`.
+        """
         try:
             return self.preprocessing(item)
         except Exception as error:  # MONAI wraps what a transform raises
