@@ -6,6 +6,7 @@ CONFIG ?= configs/train.yaml
 ARGS ?=
 RUN ?= eval/latest
 export MONAI_FAIL_ON_DUPLICATE_CONFIG := 1
+export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
 .PHONY: help train test test-slow evaluate promote mlflow lint format clean
@@ -37,8 +38,9 @@ test-slow: $(VENV)/.installed-dev  ## the slow tests too
 evaluate: $(VENV)/.installed  ## judge the newest training (RUN=folder for another) on its test split
 	$(BIN)/python -W ignore::UserWarning -m monai.bundle run evaluating --config_file "['configs/inference.yaml','configs/evaluate.yaml']" --ckpt_path $(RUN)/model.pt $(ARGS)
 
-promote: ## copy the newest training's model (RUN=folder for another) to models/, where inference.yaml looks
-	mkdir -p models && cp $(RUN)/model.pt $(RUN)/model.json models/
+promote:  ## copy the newest training's model and score (RUN=folder for another) to models/, where inference.yaml looks
+	mkdir -p models/test && cp $(RUN)/model.pt $(RUN)/model.json $(RUN)/config.yaml models/
+	cp $(RUN)/test/metrics.json models/test/
 
 mlflow: $(VENV)/.installed  ## browse the runs at http://127.0.0.1:5000
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///eval/mlflow.db

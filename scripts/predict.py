@@ -23,6 +23,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--eye", choices=("OD", "OS"), help="right or left; needed when the files do not say")
     parser.add_argument("--manifest", metavar="CSV", help="predict every row of a manifest instead")
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda, mps")
+    parser.add_argument(
+        "--server", metavar="URL", help="prepare here, ask a served model (docs/registry.md) for its MD"
+    )
     return parser.parse_args()
 
 
@@ -41,9 +44,14 @@ def eyes(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
 def main() -> None:
     arguments = parse_arguments()
-    from bundle.deploy.predictor import Predictor
+    if arguments.server:
+        from bundle.deploy.registry.served_network import served_predictor
 
-    predictor = Predictor(arguments.model, arguments.device)
+        predictor = served_predictor(arguments.model, arguments.server)
+    else:
+        from bundle.deploy.predictor import Predictor
+
+        predictor = Predictor(arguments.model, arguments.device)
     for eye in eyes(arguments):
         row = {"row": eye.pop("row")} if "row" in eye else {}
         json.dump(row | predictor.predict(**eye), sys.stdout)
