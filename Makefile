@@ -22,7 +22,7 @@ $(VENV)/.installed: requirements.txt | $(BIN)/python
 	$(BIN)/python -m pip install --disable-pip-version-check -q -r requirements.txt
 	@touch $@
 
-$(VENV)/.installed-dev: requirements.txt requirements-dev.txt | $(BIN)/python
+$(VENV)/.installed-dev: requirements.txt requirements-dev.txt requirements-export.txt | $(BIN)/python
 	$(BIN)/python -m pip install --disable-pip-version-check -q -r requirements-dev.txt
 	@touch $@ $(VENV)/.installed
 
@@ -39,8 +39,8 @@ evaluate: $(VENV)/.installed  ## judge the newest training (RUN=folder for anoth
 	$(BIN)/python -W ignore::UserWarning -m monai.bundle run evaluating --config_file "['configs/inference.yaml','configs/evaluate.yaml']" --ckpt_path $(RUN)/model.pt $(ARGS)
 
 promote:  ## copy the newest training's model and score (RUN=folder for another) to models/, where inference.yaml looks
-	mkdir -p models/test && cp $(RUN)/model.pt $(RUN)/model.json $(RUN)/config.yaml models/
-	cp $(RUN)/test/metrics.json models/test/
+	mkdir -p models/test && cp -p $(RUN)/model.pt $(RUN)/model.json $(RUN)/config.yaml models/
+	cp -p $(RUN)/test/metrics.json models/test/
 
 mlflow: $(VENV)/.installed  ## browse the runs at http://127.0.0.1:5000
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///eval/mlflow.db
