@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from scripts.fuzz_seeds import Seed, seeds
+from scripts.fuzz_seed import Seed
+from scripts.fuzz_seeds import seeds
 
 _HEADER_BYTES = 600  # where most numbers that a reader believes stand
 _LENGTHS = (0, 1, 0x7F, 0xFF, 0xFFFF, 2**24, 2**31 - 1, 2**31, 2**32 - 2, 2**32 - 1)

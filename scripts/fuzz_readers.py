@@ -5,7 +5,8 @@
     python -m scripts.fuzz_readers --only 4711
 
 Any other exception, a crash, more than --seconds-each or more than --memory-mb for a file is a failure. Each number is
-one file, whatever --files and --jobs are, so --only repeats it. Exit code: 0 without failures, 1 with them.
+one file, whatever --files and --jobs are, so --only repeats it. Topcon and .E2E files are among them, and all numbers
+others, where panimg is installed (requirements-vendor.txt). Exit code: 0 without failures, 1 with them.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
@@ -30,13 +33,14 @@ from tqdm import tqdm
 from bundle.data.readers import FundusImage, OctVolume, VisualField, read_fundus, read_oct, read_visual_field
 from bundle.errors import InputError, run_main
 from scripts.fuzz_damage import case, write_case
-from scripts.fuzz_seeds import PATIENT
+from scripts.fuzz_seed import PATIENT
 
 _READERS: dict[str, tuple[Callable[[Path], object], type]] = {
     "oct": (read_oct, OctVolume),
     "fundus": (read_fundus, FundusImage),
     "field": (read_visual_field, VisualField),
 }
+_LOADED_LATE = ("panimg.image_builders.oct", "SimpleITK")  # by the readers with the first file that needs it
 _START_S = 60.0  # a new process imports the readers
 _UNTOUCHED_MB = 4096  # pydicom asks for as much as a lying length of 32 bits says; what no byte is read into costs none
 
@@ -99,6 +103,8 @@ def _serve(pipe: Connection, folder: Path, seed: int, memory_mb: int) -> None:
     warnings.simplefilter("ignore")
     logging.disable()
     case(seed, 0)  # makes all seeds
+    for name in _LOADED_LATE if find_spec("panimg") else ():
+        import_module(name)
     statm = Path("/proc/self/statm")
     if statm.exists():
         now = int(statm.read_text().split()[0]) * resource.getpagesize()

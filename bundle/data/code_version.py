@@ -13,7 +13,10 @@ from typing import Any
 
 _DATA = Path(__file__).parent
 # what decodes, resamples and filters; another release may round otherwise
-_LIBRARIES = ("monai", "nibabel", "numpy", "pillow", "pydicom", "pyjpegls", "pylibjpeg-openjpeg", "scipy", "torch")
+_LIBRARIES = (
+    *("imagecodecs", "monai", "nibabel", "numpy", "pillow", "pydicom", "pyjpegls", "pylibjpeg-openjpeg", "scipy"),
+    "torch",
+)
 
 
 def code_version(transforms: Sequence[Any]) -> str | None:

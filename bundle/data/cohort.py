@@ -13,7 +13,7 @@ from bundle.data.cohort_summary import summarise
 from bundle.data.examination import SPLITS, Examination
 from bundle.data.manifest import Labels, read_manifest
 from bundle.data.split_file import write_split
-from bundle.data.splits import keep_patients, split_by_patient
+from bundle.data.splits import check_fractions, keep_patients, split_by_patient
 from bundle.errors import InputError
 
 
@@ -41,7 +41,12 @@ class Cohort:
         train_size: int | None = None,
     ) -> None:
         rows = read_manifest(manifest, labels)
-        self._setup(rows, _assign(rows, seed, fractions, labels))
+        check_fractions(fractions)
+        try:
+            splits = _assign(rows, seed, fractions, labels)
+        except InputError as error:  # too few patients: say in which of a study's manifests
+            raise InputError(f"{manifest}: {error}") from error
+        self._setup(rows, splits)
         if train_size is not None:
             kept = keep_patients(self._examinations("train"), train_size, seed)
             self._splits = {row: name for row, name in self._splits.items() if name != "train" or row in kept}

@@ -26,8 +26,7 @@ def split_by_patient(
     The result depends on the seed and the patients alone: the order of the rows does not matter.
     Raises InputError when a fraction is invalid or there are too few patients to fill every split asked for.
     """
-    if len(fractions) != 3 or min(fractions) < 0 or not math.isclose(sum(fractions), 1, abs_tol=1e-6):
-        raise InputError(f"fractions: found {tuple(fractions)}, expected three numbers >= 0 that add up to 1")
+    check_fractions(fractions)
     patients = _by_severity(examinations, seed)
     counts = _largest_remainder(fractions, len(patients))
     for name, fraction, count in zip(SPLITS, fractions, counts, strict=True):
@@ -38,6 +37,12 @@ def split_by_patient(
             )
     places = _deal(patients, counts, seed)
     return {one.row: SPLITS[k] for patient, k in zip(patients, places, strict=True) for one in patient}
+
+
+def check_fractions(fractions: Sequence[float]) -> None:
+    """Raises InputError unless they are three shares that add up to 1."""
+    if len(fractions) != 3 or min(fractions) < 0 or not math.isclose(sum(fractions), 1, abs_tol=1e-6):
+        raise InputError(f"fractions: found {tuple(fractions)}, expected three numbers >= 0 that add up to 1")
 
 
 def k_fold(examinations: Sequence[Examination], k: int, seed: int = 0) -> list[tuple[list[int], list[int]]]:

@@ -127,8 +127,11 @@ def test_prediction_splits_a_labelled_cohort_as_training_does(write: Write) -> N
 
 def test_one_labelled_eye_is_enough_for_prediction_not_for_training(write: Write) -> None:
     path = write(["p1,OD,a.npz,,-3"])
-    with pytest.raises(InputError, match="1 patients are too few"):
+    with pytest.raises(InputError) as caught:
         Cohort(path)
+    assert str(caught.value).startswith(f"{path}: split: 1 patients are too few for a ")
+    with pytest.raises(InputError, match=r"^fractions: found \(1, 1, 1\)"):
+        Cohort(path, fractions=(1, 1, 1))
     assert len(Cohort(path, labels="optional").items("all")) == 1
 
 

@@ -149,14 +149,15 @@ def test_the_report_names_each_source_once_and_says_why(clinic: Path, cohort: Pa
 def test_no_identifier_in_anything_that_is_left(
     cohort: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Ingest, train, infer; copies, reports, models, checkpoints, logs and tracking are searched byte by byte."""
+    """Ingest, train, infer; copies, reports, models, checkpoints, cache, logs and tracking are searched by the byte."""
     torch.set_num_threads(1)
     manifest = str(cohort / "manifest.csv")
     database = tmp_path / "mlflow" / "mlflow.db"
     database.parent.mkdir()
     execute(workflow(
         "train", "train.yaml", manifest=manifest, max_epochs=2, rho_warmup_epochs=1, contrast_warmup_epochs=1,
-        output_dir=str(tmp_path / "runs" / "run"), tracking_uri=f"sqlite:///{database}", run_name="ingested", **SMALL,
+        output_dir=str(tmp_path / "runs" / "run"), tracking_uri=f"sqlite:///{database}", run_name="ingested",
+        cache_dir=str(tmp_path / "cache"), **SMALL,
     ))  # fmt: skip
     execute(workflow(
         "infer", "inference.yaml", manifest=manifest, ckpt_path=str(tmp_path / "runs" / "run" / "model.pt"),
@@ -165,6 +166,7 @@ def test_no_identifier_in_anything_that_is_left(
     predictions = Predictions.from_csv(tmp_path / "inference" / "predictions.csv")
     assert len(predictions) == len(rows(cohort / "manifest.csv"))
     assert np.isfinite(predictions.pred_db["fundus"]).all()
+    assert list((tmp_path / "cache").glob("??/*.eye"))
     assert leaks(cohort, tmp_path) == []
     printed = capfd.readouterr()
     said = (printed.out + printed.err + caplog.text).lower()

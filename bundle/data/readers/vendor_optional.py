@@ -9,8 +9,9 @@ inferior as in the other Heidelberg formats; a sidecar's `reverse` turns what is
 from __future__ import annotations
 
 import importlib
-import re
-import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import numpy as np
 from bundle.data.readers.records import MIN_BSCANS, OctVolume
 from bundle.data.readers.sidecar import EXAMPLE, Sidecar, file_sidecar
 from bundle.data.readers.vendor_sidecar import vendor_sidecar
+from bundle.data.readers.vendor_sizes import check_sizes
 from bundle.errors import InputError
 
 _NAMES = {
@@ -29,7 +31,6 @@ _NAMES = {
 }
 _MIN_TOPCON_BSCANS = 32  # radial, cross and line scans, which panimg does not tell from volumes, have up to 12
 _E2E_EMPTY = 65_398  # panimg's value of the reflectivity 1.99; above are pixels without a measurement
-_E2E_IMAGE = 0x40000000
 
 
 def is_vendor(head: bytes, path: Path) -> bool:
@@ -48,10 +49,10 @@ def read_vendor(path: Path, spacing_mm: tuple[float, float, float] | None = None
     name = next(name for magic, name in _NAMES.items() if head.startswith(magic))
     is_e2e = head.startswith(b"CMDb")
     builder, simple_itk = _optional(name)
-    if is_e2e:
-        _check_e2e_sizes(path)
+    check_sizes(path)
     try:
-        images = [image.image for image in builder.image_builder_oct(files={path})]
+        with _quick_and_quiet_decoders():
+            images = [image.image for image in builder.image_builder_oct(files={path})]
         volumes = [(simple_itk.GetArrayFromImage(image), image.GetSpacing()[::-1]) for image in images]
     except Exception as error:  # its messages may quote a header, so only the kind is told
         kind = type(error).__name__
@@ -85,16 +86,21 @@ def _optional(name: str) -> tuple[Any, Any]:
         ) from error
 
 
-def _check_e2e_sizes(path: Path) -> None:
-    """Refuse an image that promises more pixels than follow: panimg would read on pixel by pixel, without end."""
-    content = path.read_bytes()
-    for found in re.finditer(b"MDbData", content):
-        chunk = content[found.start() : found.start() + 80]
-        if len(chunk) == 80 and struct.unpack_from("<I", chunk, 52)[0] == _E2E_IMAGE:
-            width, height = struct.unpack_from("<2I", chunk, 72)
-            bytes_each = 2 if struct.unpack_from("<H", chunk, 48)[0] == 1 else 1  # 1: OCT, 0: infrared image
-            if width * height * bytes_each > len(content) - found.start() - 80:
-                raise InputError(f"found an image that promises {width} x {height} pixels, more than follow: copy it")
+@contextmanager
+def _quick_and_quiet_decoders() -> Iterator[None]:
+    """With pylibjpeg, which panimg decodes the B-scans of an .fda with.
+
+    For each one, it looks through all installed packages for decoders, which takes 0.1 s, and it logs a traceback when
+    one of them fails.
+    """
+    from pylibjpeg import utils as pylibjpeg  # only here, like panimg
+
+    find, was_disabled = pylibjpeg.get_decoders, pylibjpeg.LOGGER.disabled
+    pylibjpeg.get_decoders, pylibjpeg.LOGGER.disabled = cache(find), True
+    try:
+        yield
+    finally:
+        pylibjpeg.get_decoders, pylibjpeg.LOGGER.disabled = find, was_disabled
 
 
 def _only_volume(volumes: list[tuple[np.ndarray, tuple[float, ...]]], least: int) -> tuple[np.ndarray, Any]:

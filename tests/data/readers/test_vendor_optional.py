@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image
+from pylibjpeg import utils as pylibjpeg
 
 from bundle.data.readers import read_fundus, read_oct, vendor_optional
 from bundle.errors import InputError
@@ -105,6 +106,33 @@ def test_what_the_reader_says_is_not_repeated(tmp_path: Path, monkeypatch: pytes
     assert SECRET not in str(caught.value)
 
 
+def test_pylibjpeg_is_quick_and_quiet_for_a_file_and_as_it_was_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It decodes Topcon's B-scans: it would look for decoders at each one, and log what a damaged one raises."""
+    searches: list[str] = []
+
+    def get_decoders(kind: str = "") -> dict[str, object]:
+        searches.append(kind)
+        return {"broken": lambda data: 1 / 0}
+
+    def build(files: set[Path]) -> None:
+        for _ in range(3):
+            with pytest.raises(ValueError, match="Unable to decode"):
+                pylibjpeg.decode(b"damaged")
+        raise ValueError("Unable to decode")
+
+    monkeypatch.setattr(pylibjpeg, "get_decoders", get_decoders)
+    module = SimpleNamespace(image_builder_oct=build)
+    monkeypatch.setattr(vendor_optional.importlib, "import_module", lambda name: module)
+    with pytest.raises(InputError, match="the optional reader cannot read"):
+        read_oct(stub(tmp_path / "scan.fda"))
+    assert searches == [""]
+    assert caplog.records == []
+    assert pylibjpeg.get_decoders is get_decoders
+    assert not pylibjpeg.LOGGER.disabled
+
+
 def e2e_image(width: int, height: int, n_pixels: int, index: int = 1, slice_id: int = 0) -> bytes:
     """One image chunk: 12 bytes of magic, the chunk's header to byte 60, the image's to 80, then the pixels."""
     head = struct.pack("<12s8Ii2HII", b"MDbData", 0, 0, 0, 0, 0, 1, 2, 3, slice_id, index, 0, 0x40000000, 0)
@@ -120,6 +148,23 @@ def test_e2e_that_promises_too_many_pixels_is_refused(tmp_path: Path, monkeypatc
         path.write_bytes(MAGIC["E2E"] + e2e_image(width, height, 100))
         with pytest.raises(InputError, match=f"promises {width} x {height} pixels, more than follow"):
             read_oct(path, spacing_mm=SPACING_MM)
+
+
+@pytest.mark.parametrize(("suffix", "name"), [("fda", b"@IMG_JPEG"), ("fds", b"@IMG_SCAN_03")])
+def test_topcon_that_promises_too_many_pixels_is_refused(
+    tmp_path: Path, suffix: str, name: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A volume starts with a byte and, in .fda, two numbers; width, height, in .fds bits, and B-scans follow."""
+    install(monkeypatch, VOXELS)
+    path = tmp_path / "scan"
+    for width in (512, 2**31):
+        before = (0, 0, width, 885, 128, 0) if suffix == "fda" else (width, 885, 16, 128, 0, 0)
+        path.write_bytes(MAGIC[suffix] + bytes(9) + name + struct.pack("<Ic6I", 25, b"\0", *before))
+        if width == 512:
+            assert read_oct(path).voxels.shape == VOXELS.shape
+        else:
+            with pytest.raises(InputError, match="promises 128 B-scans of 885 x 2147483648 pixels"):
+                read_oct(path)
 
 
 def sample(name: str) -> Path:

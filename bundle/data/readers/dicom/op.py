@@ -62,8 +62,6 @@ def _check_kind(dataset: pydicom.Dataset) -> None:
         raise InputError(f"found a photometric interpretation other than {', '.join(known)}: export as RGB or grey")
     if dataset.get("PixelRepresentation"):
         raise InputError("found signed pixels, which no photograph has: export it again")
-    if not 1 <= int(dataset.get("BitsStored") or 0) <= int(dataset.BitsAllocated):
-        raise InputError("found no possible number of bits stored, expected 1 up to those allocated: export it again")
 
 
 def _upright(pixels: np.ndarray, dataset: pydicom.Dataset) -> tuple[np.ndarray, list[str]]:

@@ -5,31 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pydicom
 from pydicom.encaps import generate_frames
-from pydicom.pixels import get_decoder
 from pydicom.pixels.utils import get_expected_length
-from pydicom.uid import UID, UID_dictionary
+from pydicom.uid import UID, JPEG2000TransferSyntaxes, JPEGTransferSyntaxes
 
 from bundle.data.readers.dicom.codestream import coded_size
+from bundle.data.readers.dicom.decoders import decoder_of, syntax_name
 from bundle.data.readers.records import MAX_VOXELS
 from bundle.errors import InputError
 
-# What decodes a transfer syntax; all are permissively licensed and in requirements.txt (DICOM PS3.6, table A-1)
-_JPEG = "1.2.840.10008.1.2.4"
-_PACKAGES = {
-    f"{_JPEG}.50": "pillow",
-    f"{_JPEG}.51": "python-gdcm",
-    f"{_JPEG}.57": "python-gdcm",
-    f"{_JPEG}.70": "python-gdcm",
-    f"{_JPEG}.80": "pyjpegls",
-    f"{_JPEG}.81": "pyjpegls",
-    f"{_JPEG}.90": "pylibjpeg-openjpeg",
-    f"{_JPEG}.91": "pylibjpeg-openjpeg",
-    f"{_JPEG}.201": "pylibjpeg-openjpeg",
-    f"{_JPEG}.202": "pylibjpeg-openjpeg",
-    f"{_JPEG}.203": "pylibjpeg-openjpeg",
-}
-# pydicom's names of them. Left to choose, it tries GDCM first, which on a damaged JPEG or JPEG 2000 aborts the process.
-_PLUGINS = {"pillow": "pillow", "pyjpegls": "pyjpegls", "pylibjpeg-openjpeg": "pylibjpeg", "python-gdcm": "gdcm"}
+_INTERLEAVED = (*JPEGTransferSyntaxes, *JPEG2000TransferSyntaxes)
 
 
 def n_frames(dataset: pydicom.Dataset) -> int:
@@ -60,28 +44,41 @@ def decode(dataset: pydicom.Dataset) -> np.ndarray:
     Raises InputError when no installed codec decodes the transfer syntax, or the content is not what the header says.
     """
     syntax = UID(dataset.file_meta.TransferSyntaxUID)
-    name = syntax.name if syntax in UID_dictionary else "an unknown compression"
-    try:
-        decoder = get_decoder(syntax)
-    except NotImplementedError as error:
-        raise InputError(f"found pixels in {name}, which is not read: export without compression") from error
-    if not decoder.is_available:
-        package = _PACKAGES.get(syntax, "a codec")
-        raise InputError(f"found pixels in {name}, which needs a package: `pip install {package}`, or export without")
+    allocated, bits = int(dataset.BitsAllocated), int(dataset.get("BitsStored") or 0)
+    if not 1 <= bits <= allocated:
+        raise InputError("found no possible number of bits stored, expected 1 up to those allocated: export it again")
+    decoder, plugin = decoder_of(syntax)
     _check_encoded(dataset, syntax)
-    meant = _PLUGINS.get(_PACKAGES.get(syntax, ""))
-    plugin = meant if meant in decoder.available_plugins else ""  # "": whichever is there
+    # pydicom believes the header where the encoded image knows better: it would cut off the bits beyond BitsStored, and
+    # so fold a bright pixel into a dark one, and JPEG and JPEG 2000 are interleaved whatever PlanarConfiguration says
+    # (PS3.5, 8.2.1 and 8.2.4).
+    options = {"bits_stored": allocated} | ({"planar_configuration": 0} if syntax in _INTERLEAVED else {})
     try:
-        array, _ = decoder.as_array(dataset, raw=False, decoding_plugin=plugin)
+        array, _ = decoder.as_array(dataset, raw=False, decoding_plugin=plugin, **options)
     except Exception as error:  # whatever the codecs raise on damage
-        kind = type(error).__name__
         raise InputError(
-            f"found pixels that cannot be decoded as {name} ({kind}): damaged or of a rare variant; "
-            "copy it again or export without compression"
+            f"found pixels that cannot be decoded as {syntax_name(syntax)} ({type(error).__name__}): damaged or of a "
+            "rare variant; copy it again or export without compression"
         ) from error
     frames, rows, columns = n_frames(dataset), int(dataset.Rows), int(dataset.Columns)
     array = array.reshape(frames, rows, columns, *((3,) if dataset.SamplesPerPixel == 3 else ()))
-    return array.astype(array.dtype.newbyteorder("="), copy=False)
+    return _within_bits(array.astype(array.dtype.newbyteorder("="), copy=False), bits)
+
+
+def _within_bits(array: np.ndarray, bits: int) -> np.ndarray:
+    """`array` if `bits` hold its values; signed ones may have their sign in these alone, and get it extended."""
+    unused = array.dtype.itemsize * 8 - bits
+    if unused <= 0:
+        return array
+    found, top = int(array.max()), 2**bits - 1
+    if array.dtype.kind == "i":
+        extended = (array << unused) >> unused
+        if np.array_equal(array & top, array) or np.array_equal(extended, array):
+            return extended
+        found, top = max(found, int(array.min()), key=abs), 2 ** (bits - 1) - 1
+    elif found <= top:
+        return array
+    raise InputError(f"found a pixel of {found}, expected at most {top} in {bits} bits: damaged, copy it again")
 
 
 def decode_grey(dataset: pydicom.Dataset) -> np.ndarray:
@@ -102,8 +99,9 @@ def _check_encoded(dataset: pydicom.Dataset, syntax: UID) -> None:
     promised = n_frames(dataset)
     if not syntax.is_compressed:
         expected, length = get_expected_length(dataset), len(dataset.PixelData)
-        row = expected // promised // int(dataset.Rows)
-        if not expected <= length < expected + max(2, row):  # less than a row more is padding
+        # More bytes may be padding, but as many as one more row, column or frame takes would shear or cut the images.
+        line = expected // max(promised, int(dataset.Rows), int(dataset.Columns))
+        if not expected <= length < expected + max(line, 1 + expected % 2):
             raise InputError(f"found {length} bytes of pixels, the header promises {expected}: damaged, copy it again")
         return
     rows, columns, found = int(dataset.Rows), int(dataset.Columns), 0

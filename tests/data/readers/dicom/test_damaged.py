@@ -236,7 +236,7 @@ def test_video_is_named(tmp_path: Path) -> None:
 def test_missing_codec_names_syntax_and_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_opt(tmp_path / "scan", canonical(), SPACING_MM, syntax=uid.JPEGLosslessSV1)
     monkeypatch.setattr(JPEGLosslessSV1Decoder, "_available", {})
-    check_refused(path, r"JPEG Lossless, .*, which needs a package: `pip install python-gdcm`")
+    check_refused(path, r"JPEG Lossless, .*, which needs a package: `pip install imagecodecs`")
 
 
 def test_header_can_be_read_without_pixels(tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ import highdicom
 import numpy as np
 import pydicom
 import pytest
+from imagecodecs import htj2k_encode
 from pydicom import uid
+from pydicom.encaps import encapsulate
 
 from bundle.data.readers import OctVolume, read_oct
 from bundle.data.readers.dicom.dataset import open_dicom
@@ -85,6 +87,19 @@ def test_transfer_syntaxes_with_loss(tmp_path: Path, syntax: uid.UID, dtype: str
     path = write_opt(tmp_path / "scan.dcm", voxels, SPACING_MM, stored=SCRAMBLED, syntax=syntax)
     read = assert_reads(path, pydicom.dcmread(path).pixel_array[np.argsort(SCRAMBLED)]).voxels
     assert 0 < np.abs(read.astype(float) - voxels).max() < 0.05 * np.iinfo(dtype).max
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2"])
+@pytest.mark.parametrize("syntax", [uid.HTJ2KLossless, uid.HTJ2K], ids=lambda one: one.keyword)
+def test_high_throughput_jpeg_2000(tmp_path: Path, syntax: uid.UID, dtype: str) -> None:
+    """Encoded by OpenJPH in imagecodecs, decoded by OpenJPEG."""
+    voxels = canonical(dtype=dtype)
+
+    def change(dataset: pydicom.Dataset) -> None:
+        dataset.PixelData = encapsulate([htj2k_encode(one, reversible=True) for one in voxels])
+        dataset["PixelData"].VR, dataset.file_meta.TransferSyntaxUID = "OB", syntax
+
+    assert_reads(write_opt(tmp_path / "scan.dcm", voxels, SPACING_MM, change=change), voxels)
 
 
 @pytest.mark.parametrize("syntax", EXACT, ids=lambda one: one.keyword)
