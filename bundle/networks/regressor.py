@@ -49,6 +49,7 @@ class MDRegressor(nn.Module):
         recalibration_oct: Tensor
         recalibration_fundus: Tensor
     __jit_unused_properties__: ClassVar[list[str]] = ["modalities"]
+    __constants__: ClassVar[list[str]] = ["has_oct", "has_fundus"]  # TorchScript leaves out what they rule out
 
     def __init__(
         self,
@@ -164,7 +165,7 @@ class MDRegressor(nn.Module):
                 fundus_head_BK = self.fundus_head(fundus_BNC.mean(1))
                 fundus_B1 = torch.where(fundus_present_B.unsqueeze(1), self.to_db(fundus_head_BK[:, 0:1]), fundus_B1)
         both_B = torch.logical_and(oct_present_B, fundus_present_B)
-        if bool(both_B.any()):
+        if self.has_oct and self.has_fundus and bool(both_B.any()):
             fused_BK = self.fuse(oct_BNC, fundus_BNC, oct_head_BK, fundus_head_BK)
             fused_B1 = self.to_db(fused_BK[:, 0:1])
         fused_B1, oct_B1, fundus_B1 = self.recalibrate(fused_B1, oct_B1, fundus_B1)

@@ -21,7 +21,7 @@ from bundle.networks import (
     ViTEncoder,
     build,
 )
-from tests.toy import largest_difference, toy_regressor
+from tests.toy import FUNDUS_SIZE, OCT_GRID, largest_difference, toy_regressor
 
 GRID, SIZE = (16, 32, 32), 32
 ENCODERS: dict[str, tuple[Callable[[], nn.Module], Callable[[], nn.Module]]] = {
@@ -88,6 +88,18 @@ def test_shapes_spec_round_trip_and_scripting(encoders: str, fusion: str) -> Non
             assert bool(answer.isfinite().all()) == (name != "mixed"), name
             assert same(rebuilt.eval()(i, f), answer, atol=0.0), name
             assert same(scripted(i, f), answer), name
+
+
+@pytest.mark.parametrize("modality", ["oct", "fundus"])
+def test_a_network_of_one_modality_is_scriptable(modality: str) -> None:
+    net = toy_regressor([modality]).eval()
+    scripted = torch.jit.script(net)
+    image, fundus = torch.randn(3, 1, *OCT_GRID), torch.randn(3, 3, FUNDUS_SIZE, FUNDUS_SIZE)
+    image[1], fundus[1] = float("nan"), float("nan")
+    with torch.no_grad():
+        for given in ((image, fundus), (image, None) if modality == "oct" else (None, fundus)):
+            assert same(scripted(*given), net(*given))
+            assert same(scripted.predict_subsets(*given), net.predict_subsets(*given))
 
 
 @pytest.mark.parametrize("encoders", ENCODERS)

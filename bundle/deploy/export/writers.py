@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import io
 import json
 import logging
@@ -22,7 +21,7 @@ from bundle.deploy.export.batch_network import BatchNetwork
 from bundle.deploy.export.plain_onnx import plain_onnx
 from bundle.deploy.export.plain_torchscript import plain_torchscript
 from bundle.errors import InputError
-from bundle.networks import AverageFusion, MDRegressor
+from bundle.networks import MDRegressor
 from bundle.reporting.atomic import write_bytes_atomic
 
 OUTPUTS = ("md_db", "md_oct_db", "md_fundus_db")
@@ -39,7 +38,7 @@ def write_torchscript(network: MDRegressor, shapes: Shapes, path: Path, metadata
     the metadata with it.
     """
     buffer = io.BytesIO()
-    save_net_with_metadata(torch.jit.script(_scriptable(network)), buffer, meta_values=dict(metadata))
+    save_net_with_metadata(torch.jit.script(network), buffer, meta_values=dict(metadata))
     write_bytes_atomic(path, plain_torchscript(buffer.getvalue()))
     module = torch.jit.load(str(path))
     return lambda batch: module.predict_subsets(**_tensors(batch)).detach().numpy()
@@ -89,15 +88,6 @@ WRITERS: dict[str, tuple[str, Callable[[MDRegressor, Shapes, Path, Mapping[str, 
     "torch_export": ("model.pt2", write_torch_export),
     "onnx": ("model.onnx", write_onnx),
 }
-
-
-def _scriptable(network: MDRegressor) -> MDRegressor:
-    """TorchScript compiles the call of the fusion even where one modality never makes it: it must take two inputs."""
-    if len(network.modalities) == 2:
-        return network
-    copied = copy.deepcopy(network)
-    copied.fusion = AverageFusion()
-    return copied
 
 
 def _exported(network: MDRegressor, shapes: Shapes) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,9 @@ from bundle.errors import InputError
 
 DEFAULT_URI = "sqlite:///eval/mlflow.db"
 SQLITE = "sqlite:///"
+VARIABLE = "MLFLOW_TRACKING_URI"
+SCHEMES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https", "databricks")
+URI = re.compile(r"([a-z]+)(\+[a-z0-9]+)?:(//)?", re.IGNORECASE)
 RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
 
 
@@ -28,13 +32,14 @@ def mlflow_store(uri: str | None = None, create: bool = False) -> Iterator[Mlflo
         create: make an SQLite file that is not there.
 
     Raises:
-        InputError: no such file, no driver or no answer; and whatever MLflow refuses within the block.
+        InputError: not an address, no such file, no driver or no answer; and whatever MLflow refuses within the block.
     """
-    uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+    uri = uri or os.environ.get(VARIABLE) or DEFAULT_URI
+    _check_address(uri)
     if uri.startswith(SQLITE):
         _check_file(Path(uri.removeprefix(SQLITE)), create)
     os.environ.setdefault(RETRIES, "2")  # a person waits: 7, MLflow's default, take four minutes
-    before = mlflow.get_tracking_uri()
+    before, exported = mlflow.get_tracking_uri(), os.environ.get(VARIABLE)
     mlflow.set_tracking_uri(uri)
     try:
         yield MlflowClient(tracking_uri=uri)
@@ -46,7 +51,9 @@ def mlflow_store(uri: str | None = None, create: bool = False) -> Iterator[Mlflo
         fix = "; check --tracking-uri and that its server runs" if absent else ""
         raise InputError(f"tracking: MLflow says: {reason[:300]}{fix}") from error
     finally:
-        mlflow.set_tracking_uri(before)
+        mlflow.set_tracking_uri(before)  # which also exports it, to every training that this process starts later
+        os.environ.pop(VARIABLE, None)
+        os.environ.update({} if exported is None else {VARIABLE: exported})
 
 
 def experiment(client: MlflowClient, name: str) -> str:
@@ -57,6 +64,15 @@ def experiment(client: MlflowClient, name: str) -> str:
     uri = mlflow.get_tracking_uri()
     beside = Path(uri.removeprefix(SQLITE)).resolve().parent / "mlruns" if uri.startswith(SQLITE) else None
     return str(client.create_experiment(name, artifact_location=beside and beside.as_uri()))
+
+
+def _check_address(uri: str) -> None:
+    """MLflow takes what it does not know for a folder, and makes that folder, password and all."""
+    found = URI.match(uri)
+    if found is None or found[1].lower() not in SCHEMES:
+        raise InputError(
+            f"tracking: found no address that starts with one of {', '.join(SCHEMES)}; give, for example, {DEFAULT_URI}"
+        )
 
 
 def _check_file(path: Path, create: bool) -> None:

@@ -1,5 +1,6 @@
 """Which training a user means, and what is said when there is none."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -88,17 +89,33 @@ def open_store(uri: str) -> None:
     ("uri", "match"),
     [
         ("sqlite:///absent/mlflow.db", "no database absent/mlflow.db"),
-        ("nonsense://host", "MLflow says"),
+        ("nonsense://host", "no address that starts with"),
+        ("eval/mlflow.db", "no address that starts with"),
+        ("mysql+absent_driver://user:SECRET@127.0.0.1/mlflow", "no address that starts with"),
         ("http://127.0.0.1:9", "MLflow says: .*check --tracking-uri"),
-        ("mysql+absent_driver://user:SECRET@127.0.0.1/mlflow", "tracking: "),
+        ("mysql+absentdriver://user:SECRET@127.0.0.1/mlflow", "tracking: "),
     ],
 )
 def test_a_store_that_does_not_answer_is_one_line_without_its_password(
-    uri: str, match: str, monkeypatch: pytest.MonkeyPatch
+    uri: str, match: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_SQLALCHEMYSTORE_MAX_RETRIES", "0")
     with pytest.raises(InputError, match=match) as caught:
         open_store(uri)
     assert "\n" not in str(caught.value)
     assert "SECRET" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("exported", [None, "sqlite:///of_the_user.db"])
+def test_a_store_leaves_the_environment_as_it_was(
+    exported: str | None, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    if exported:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", exported)
+    with mlflow_store(database, create=True) as client:
+        client.search_experiments()
+    assert os.environ.get("MLFLOW_TRACKING_URI") == exported
