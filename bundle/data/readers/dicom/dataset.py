@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pydicom
 from pydicom.dataset import FileMetaDataset
+from pydicom.tag import Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from bundle.data.readers.dicom.pixels import check_size
@@ -22,6 +23,7 @@ from bundle.data.readers.dicom.pixels import decode as decode  # one import for 
 from bundle.data.readers.records import MAX_BYTES
 from bundle.errors import InputError
 
+_ANATOMY = Tag("FrameAnatomySequence")  # a keyword takes long to look up, and there are hundreds of frames
 _EYES = {"R": "OD", "L": "OS"}
 _DEVICE_CHARACTERS = 64
 _VRS = {b"UL", b"OB", b"UI", b"CS", b"DA", b"TM", b"LO", b"SH", b"SQ", b"DT", b"ST", b"PN"}
@@ -127,7 +129,7 @@ def laterality_of(dataset: pydicom.Dataset) -> str | None:
         *(dataset.get("SharedFunctionalGroupsSequence") or []),
         *(dataset.get("PerFrameFunctionalGroupsSequence") or []),
     ]
-    anatomies = [anatomy for frame in frames for anatomy in frame.get("FrameAnatomySequence") or []]
+    anatomies = [one for frame in frames if _ANATOMY in frame for one in frame[_ANATOMY].value or []]
     stated = [dataset.get("ImageLaterality"), dataset.get("Laterality"), *(a.get("FrameLaterality") for a in anatomies)]
     found = {str(value).strip().upper() for value in stated if value}
     if found == {"R", "L"} or "B" in found:
