@@ -51,9 +51,18 @@ def mlflow_store(uri: str | None = None, create: bool = False) -> Iterator[Mlflo
         fix = "; check --tracking-uri and that its server runs" if absent else ""
         raise InputError(f"tracking: MLflow says: {reason[:300]}{fix}") from error
     finally:
-        mlflow.set_tracking_uri(before)  # which also exports it, to every training that this process starts later
-        os.environ.pop(VARIABLE, None)
-        os.environ.update({} if exported is None else {VARIABLE: exported})
+        _restore(before, exported)
+
+
+def _restore(before: str, exported: str | None) -> None:
+    """MLflow's own address and the exported one as they were: what MLflow is told, it exports and prefers from then on.
+
+    An address that is only exported, or only the default, was never told.
+    """
+    told = before if exported is not None and before != exported else None
+    mlflow.set_tracking_uri(told)
+    os.environ.pop(VARIABLE, None)
+    os.environ.update({} if exported is None else {VARIABLE: exported})
 
 
 def experiment(client: MlflowClient, name: str) -> str:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import pytest
 import torch
 
@@ -119,3 +120,5 @@ def test_a_store_leaves_the_environment_as_it_was(
     with mlflow_store(database, create=True) as client:
         client.search_experiments()
     assert os.environ.get("MLFLOW_TRACKING_URI") == exported
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///set_later.db")
+    assert mlflow.get_tracking_uri() == "sqlite:///set_later.db"
