@@ -15,7 +15,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m scripts.package_bundle",
         description=f"{__doc__} Without a model in --model, trains the default one first (configs/train.yaml on the "
-        "simulated cohort, about 6 minutes on 2 CPU cores) and puts it there.",
+        "simulated cohort, about 5 minutes on 2 CPU cores) and puts it there.",
         epilog="Example: python -m scripts.package_bundle --out dist --model eval/latest. Then: "
         "python -m scripts.verify_bundle dist/" + DEFAULT_NAME + ". See docs/model_zoo.md.",
     )

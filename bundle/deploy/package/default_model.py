@@ -18,7 +18,7 @@ PROMOTED = (WEIGHTS, DESCRIPTION, CONFIG, METRICS)
 def ensure_model(model: Path, root: Path, train: bool) -> None:
     """Nothing when the folder holds a model; otherwise trains the default configuration and promotes it to there.
 
-    The training is a child process that shows its progress, about 6 minutes on 2 CPU cores.
+    The training is a child process that shows its progress, about 5 minutes on 2 CPU cores.
 
     Args:
         model: folder of the model.
