@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     apply_preset(a)
     from bundle.comparison import estimate_text, plan_studies, publish, run_studies
     from bundle.comparison.planning.asked import output_folder, read_studies
-    from bundle.comparison.running.environment import cores
+    from bundle.reporting.provenance import cores
 
     studies = read_studies(a)
     if a.dry_run:

@@ -16,6 +16,7 @@ from bundle.reporting.atomic import write_bytes_atomic, write_json_atomic
 from bundle.weights import load_weights_only
 
 WEIGHTS, DESCRIPTION = "model.pt", "model.json"
+TEST_METRICS = "test/metrics.json"  # the report of the training's own test, beside them in a run's folder
 FORMAT = 1
 
 
@@ -64,6 +65,11 @@ def read_description(folder: str | Path) -> dict[str, Any]:
     if missing:
         raise InputError(f"{path}: no {' and '.join(missing)}; expected what training writes")
     return content
+
+
+def version_of(description: dict[str, Any]) -> str:
+    """Bundle version and the first digits of the weights' checksum, as every answer states them."""
+    return f"{description.get('version', 'unknown')}+{description['weights_sha256'][:8]}"
 
 
 def load_model(folder: str | Path, device: torch.device | str = "cpu") -> tuple[MDRegressor, dict[str, Any]]:

@@ -9,9 +9,10 @@ import torch
 from monai.bundle import ConfigParser
 
 from bundle.data.readers import read_fundus, read_oct
-from bundle.deploy.model_folder import load_model
+from bundle.deploy.answer import answer
+from bundle.deploy.inputs import KEYS
+from bundle.deploy.model_folder import load_model, version_of
 from bundle.errors import InputError, find_input_error
-from bundle.metrics import stage_of
 
 INFERENCE_CONFIG = Path(__file__).resolve().parents[2] / "configs" / "inference.yaml"
 GRID_KEYS = ("oct_grid", "oct_extent_mm", "fundus_size")
@@ -55,26 +56,13 @@ class Predictor:
         if not used:
             found = f"only {given[0]}" if given else "neither OCT nor fundus"
             raise InputError(f"predict: found {found}; this model reads {' and '.join(self.network.modalities)}")
-        keys = {"oct": "image", "fundus": "fundus"}
-        item: dict[str, Any] = {keys[name]: str(paths[name]) for name in used}
+        item: dict[str, Any] = {KEYS[name]: str(paths[name]) for name in used}
         item["eye"] = eye or self._eye_of(oct, fundus)
-        batch = self.prepare(item)
+        batch = self._prepare(item)
         image, photo = (batch[key][None].to(self.device) for key in ("image", "fundus"))
-        answers = self.network.predict_subsets(image, photo)[0].tolist()
-        result = {"md_db": round(answers[0], 3), "stage": stage_of(answers[0]), "eye": item["eye"], "modalities": used}
-        if len(used) == 2:
-            result |= {"md_oct_db": round(answers[1], 3), "md_fundus_db": round(answers[2], 3)}
-        return result | {"model_version": self.version}
+        return answer(self.network.predict_subsets(image, photo)[0].tolist(), item["eye"], self.version)
 
-    def prepare(self, item: dict[str, Any]) -> dict[str, Any]:
-        """The network's tensors of one eye, without a batch axis: `image`, `fundus`; NaN in place of a missing one.
-
-        Args:
-            item: paths by tensor name, and `eye`, as `Cohort.items` gives them.
-
-        Raises:
-            InputError: as `predict`.
-        """
+    def _prepare(self, item: dict[str, Any]) -> dict[str, Any]:
         try:
             return self.preprocessing(item)
         except Exception as error:  # MONAI wraps what a transform raises
@@ -85,8 +73,8 @@ class Predictor:
 
     @property
     def version(self) -> str:
-        """Bundle version and the first digits of the weights' checksum."""
-        return f"{self.description.get('version', 'unknown')}+{self.description['weights_sha256'][:8]}"
+        """See `version_of`."""
+        return version_of(self.description)
 
     @staticmethod
     def _eye_of(oct: str | None, fundus: str | None) -> str:

@@ -23,9 +23,7 @@ NO_DATE = "its header has no date of the examination"
 NO_MD = "a visual field without a Mean Deviation"
 BAD_FIELD = "a visual field that cannot be used: see its detail in the private list of sources"
 BAD_EYE = "its header names both eyes, or contradicts itself about the eye"
-_KINDS = {sop.OPT: "oct", sop.OPV: "field", sop.OP_8_BIT: "fundus", sop.OP_16_BIT: "fundus"} | dict.fromkeys(
-    sop.OP_WIDE_FIELD, "fundus"
-)
+_KINDS = sop.MODALITIES | {sop.OPV: "field"}
 _FRAMES = (sop.OP_8_BIT, sop.OP_16_BIT, sop.SECONDARY_CAPTURE)
 _TOMOGRAPHS = ("OPT", "OCT")
 # First what is nearest to the patient: a later export may rewrite the last ones.

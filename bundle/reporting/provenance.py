@@ -1,11 +1,17 @@
-"""Which code produced a figure."""
+"""Which code produced a figure, and on how many cores."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def commit_of_code() -> tuple[str, bool] | None:

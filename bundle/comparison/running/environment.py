@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shlex
 import sys
@@ -11,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from bundle.reporting.provenance import commit_of_code
+from bundle.reporting.provenance import commit_of_code, cores
 
 PACKAGES = ("torch", "monai", "pytorch-ignite", "numpy")
 
@@ -22,11 +21,6 @@ def hardware() -> str:
 
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return ", ".join([cpu_model(), f"{cores()} cores", *gpus])
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def cpu_model() -> str:

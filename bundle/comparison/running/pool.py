@@ -12,7 +12,7 @@ from functools import partial
 
 from bundle.comparison.planning.plan import Cell
 from bundle.comparison.running.cell import Outcome, run_cell
-from bundle.comparison.running.environment import cores
+from bundle.reporting.provenance import cores
 
 Runner = Callable[[Cell], Outcome]
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from monai.bundle import ConfigParser
 
-from bundle.deploy.model_folder import load_model
+from bundle.deploy.model_folder import load_model, version_of
 from bundle.deploy.predictor import GRID_KEYS, INFERENCE_CONFIG
 from bundle.errors import InputError
 from bundle.reporting.atomic import write_bytes_atomic
@@ -67,8 +67,7 @@ def _metadata(description: dict[str, Any]) -> dict[str, Any]:
     inputs = metadata["network_data_format"]["inputs"]
     inputs["image"]["spatial_shape"] = description["oct_grid"]
     inputs["fundus"]["spatial_shape"] = [description["fundus_size"]] * 2
-    version = f"{description.get('version', 'unknown')}+{description['weights_sha256'][:8]}"
-    return metadata | {"model_version": version}
+    return metadata | {"model_version": version_of(description)}
 
 
 def _inference(description: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from monai.deploy.operators.monai_bundle_inference_operator import IOMapping, Mo
 from monai.transforms import Compose
 
 from bundle.data.readers import read_fundus, read_oct
-from bundle.deploy.monai_deploy.answer import answer
+from bundle.deploy.answer import answer
 from bundle.errors import InputError
 from bundle.reporting.atomic import write_json_atomic
 

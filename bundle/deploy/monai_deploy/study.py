@@ -6,10 +6,8 @@ from pathlib import Path
 
 from bundle.data.readers import HEAD_BYTES
 from bundle.data.readers.dicom.dataset import is_dicom, laterality_of, open_dicom
-from bundle.data.readers.dicom.sop_classes import OP_8_BIT, OP_16_BIT, OP_WIDE_FIELD, OPT
+from bundle.data.readers.dicom.sop_classes import MODALITIES
 from bundle.errors import InputError
-
-_KINDS = {OPT: "oct", OP_8_BIT: "fundus", OP_16_BIT: "fundus"} | dict.fromkeys(OP_WIDE_FIELD, "fundus")
 
 
 def eyes_in(folder: str | Path) -> dict[str, dict[str, Path]]:
@@ -52,7 +50,7 @@ def _describe(path: Path) -> tuple[str, str, str] | None:
         if not is_dicom(file.read(HEAD_BYTES), path):
             return None
     dataset = open_dicom(path)
-    kind = _KINDS.get(str(dataset.SOPClassUID))
+    kind = MODALITIES.get(str(dataset.SOPClassUID))
     if kind is None:
         return None
     eye = laterality_of(dataset)

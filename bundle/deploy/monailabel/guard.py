@@ -6,11 +6,10 @@ import json
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
+from bundle.deploy.request_body import Disconnected, Message, Receive, read_body, replayed
+
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
@@ -53,7 +52,10 @@ class Guard:
             status = message.get("status", status)
             await send(message)
 
-        body = await _body(scope, receive)
+        try:
+            body = await read_body(scope["headers"], receive, BODY_BYTES, DRAINED_BYTES)
+        except Disconnected:
+            return
         if body is None:
             await _refuse(noted, 413, f"body: found more than {BODY_BYTES} bytes; this server takes no images")
         elif not allowed:
@@ -67,11 +69,7 @@ class Guard:
 
     async def _pass_on(self, scope: Message, body: bytes, receive: Receive, send: Send) -> None:
         """Runs the application on a body that was read already; its failure is answered and named by its kind only."""
-        pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
         started = False
-
-        async def replay() -> Message:
-            return pending.pop() if pending else await receive()
 
         async def noted(message: Message) -> None:
             nonlocal started
@@ -79,7 +77,7 @@ class Guard:
             await send(message)
 
         try:
-            await self._app(scope, replay, noted)
+            await self._app(scope, replayed(body, receive), noted)
         except Exception as error:  # its text may quote a file, so only its kind is told
             _log.error("failed: %s", type(error).__name__)
             if not started:
@@ -89,22 +87,6 @@ class Guard:
 def _address(path: str) -> tuple[str, str | None]:
     """(name for the log, method allowed) of a path; ("other", None) for an unknown one."""
     return next((found for pattern, found in ADDRESSES.items() if re.fullmatch(pattern, path)), ("other", None))
-
-
-async def _body(scope: Message, receive: Receive) -> bytes | None:
-    """The body, or None when it is too large: whether the header says so or it turns out to be."""
-    declared = dict(scope["headers"]).get(b"content-length", b"0")
-    if declared.isdigit() and int(declared) > DRAINED_BYTES:
-        return None
-    size, chunks, more = 0, [], True
-    while more and size <= DRAINED_BYTES:
-        message = await receive()
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size <= BODY_BYTES:
-            chunks.append(chunk)
-        more = message.get("more_body", False)
-    return b"".join(chunks) if size <= BODY_BYTES else None
 
 
 async def _refuse(send: Send, status: int, detail: str) -> None:

@@ -8,11 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bundle.deploy.model_folder import DESCRIPTION, WEIGHTS
-from bundle.deploy.package.score import CONFIG, METRICS
+from bundle.deploy.model_folder import DESCRIPTION, TEST_METRICS, WEIGHTS
+from bundle.deploy.package.score import CONFIG
 from bundle.errors import InputError
 
-PROMOTED = (WEIGHTS, DESCRIPTION, CONFIG, METRICS)
+PROMOTED = (WEIGHTS, DESCRIPTION, CONFIG, TEST_METRICS)
 
 
 def ensure_model(model: Path, root: Path, train: bool) -> None:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bundle.deploy.model_folder import TEST_METRICS
 from bundle.deploy.package.command import read_config, training_command
 from bundle.errors import InputError
 
-METRICS, CONFIG = "test/metrics.json", "config.yaml"
+CONFIG = "config.yaml"
 SUBSETS = {"oct+fundus": "OCT and fundus", "oct": "OCT alone", "fundus": "fundus alone"}
 
 
@@ -53,7 +54,7 @@ def read_score(model: Path, description: dict[str, Any], train_config: Path) -> 
     Raises:
         InputError: the report is unreadable, or another model's.
     """
-    path = model / METRICS
+    path = model / TEST_METRICS
     if not path.is_file():
         return None
     try:
@@ -73,7 +74,9 @@ def read_score(model: Path, description: dict[str, Any], train_config: Path) -> 
     except (ValueError, KeyError, TypeError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{METRICS}: not the report that training writes; train or `make promote` again") from error
+        raise InputError(
+            f"{TEST_METRICS}: not the report that training writes; train or `make promote` again"
+        ) from error
 
 
 def _check_same_training(path: Path, train_mean_db: float | None, description: dict[str, Any]) -> None:

@@ -12,8 +12,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PythonModel
 
 from bundle.deploy.inputs import input_shapes
-from bundle.deploy.model_folder import load_model
-from bundle.deploy.registry.request import answer, model_version
+from bundle.deploy.model_folder import load_model, version_of
+from bundle.deploy.registry.request import answer
 from bundle.errors import InputError
 
 
@@ -23,7 +23,7 @@ class OctFundusMD(PythonModel):
     def load_context(self, context) -> None:  # type: ignore[no-untyped-def]
         self.network, description = load_model(context.artifacts["model"])
         self.shapes = input_shapes(self.network, description)
-        self.version = {"model_version": model_version(description)}
+        self.version = {"model_version": version_of(description)}
 
     def predict(self, context, model_input, params=None) -> list[dict[str, Any]]:  # type: ignore[no-untyped-def]
         """See `bundle.deploy.registry.request.answer`. A wrong request is a 400 of the scoring server."""

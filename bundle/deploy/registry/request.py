@@ -18,11 +18,6 @@ COLUMNS = ("md_db", "md_oct_db", "md_fundus_db")  # as MDRegressor.predict_subse
 MAX_EYES = 32  # a request's memory and time are bounded
 
 
-def model_version(description: Mapping[str, Any]) -> str:
-    """Bundle version and the first digits of the weights' checksum, as `Predictor.version`."""
-    return f"{description.get('version', 'unknown')}+{description['weights_sha256'][:8]}"
-
-
 @torch.inference_mode()
 def answer(
     network: MDRegressor, shapes: Mapping[str, tuple[int, ...]], inputs: Mapping[str, Any]

@@ -24,7 +24,7 @@ class ServedNetwork:
     Args:
         url: of a scoring server, for example http://127.0.0.1:5001.
         modalities: that the served model reads.
-        version: that it must be, see `model_version`.
+        version: that it must be, see `bundle.deploy.model_folder.version_of`.
 
     Raises:
         InputError: the address is not HTTP.

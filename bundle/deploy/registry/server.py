@@ -8,7 +8,9 @@ from fastapi import FastAPI
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel, scoring_server
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from bundle.deploy.request_body import Disconnected, read_body, replayed
 
 DRAINED = 8  # times the limit: what is read and dropped so that the sender gets to read the answer
 
@@ -50,25 +52,17 @@ class RequestGuard:
         if scope["type"] != "http" or scope["method"] != "POST":
             await self.app(scope, receive, send)
             return
-        headers = {name.lower(): value for name, value in scope["headers"]}
-        chunks: list[bytes] = []
-        read = 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            chunk = message.get("body", b"")
-            read += len(chunk)
-            if read <= self.max_bytes:
-                chunks.append(chunk)
-            if not message.get("more_body", False) or read > DRAINED * self.max_bytes:
-                break
-        if read > self.max_bytes:
+        try:
+            body = await read_body(scope["headers"], receive, self.max_bytes, DRAINED * self.max_bytes)
+        except Disconnected:
+            return
+        kind = dict(scope["headers"]).get(b"content-type", b"")
+        if body is None:
             await _refuse(413, f"body above {self.max_bytes} bytes; send fewer eyes a request", scope, receive, send)
-        elif not headers.get(b"content-type", b"").lower().startswith(b"application/json"):
+        elif not kind.lower().startswith(b"application/json"):
             await _refuse(415, "expected the Content-Type application/json", scope, receive, send)
         else:
-            await self.app(scope, _replay(b"".join(chunks), receive), send)
+            await self.app(scope, replayed(body, receive), send)
 
 
 def scoring_app(model: PyFuncModel, max_bytes: int) -> FastAPI:
@@ -76,16 +70,6 @@ def scoring_app(model: PyFuncModel, max_bytes: int) -> FastAPI:
     app: FastAPI = scoring_server.init(StrictModel(model))
     app.add_middleware(RequestGuard, max_bytes=max_bytes)
     return app
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """The body that was read already, as one message; then whatever the server says."""
-    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def replay() -> Message:
-        return waiting.pop() if waiting else await receive()
-
-    return replay
 
 
 async def _refuse(status: int, reason: str, scope: Scope, receive: Receive, send: Send) -> None:

@@ -14,12 +14,12 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from bundle.deploy.model_folder import DESCRIPTION, WEIGHTS, read_description
+from bundle.deploy.model_folder import DESCRIPTION, TEST_METRICS, WEIGHTS, read_description
 from bundle.errors import InputError
 from bundle.reporting.predictions import SUBSETS, Predictions
 from bundle.weights import load_weights_only
 
-METRICS, PREDICTIONS = "test/metrics.json", "test/predictions.csv"
+PREDICTIONS = "test/predictions.csv"
 RUN_ID = re.compile(r"[0-9a-f]{32}")
 EPOCH = re.compile(r"epoch=(\d+)")
 ALL = "all"  # the group of all eyes in metrics.json
@@ -65,7 +65,7 @@ def find_trained(given: str, client: MlflowClient, scratch: Path) -> TrainedMode
     if run.info.status != "FINISHED":
         raise InputError(f"run: {given} is {run.info.status}; expected FINISHED: let it end, or resume it (--resume)")
     there = {file.path for folder in ("", "test") for file in client.list_artifacts(given, folder)}
-    for name in {WEIGHTS, DESCRIPTION, METRICS, PREDICTIONS} & there:
+    for name in {WEIGHTS, DESCRIPTION, TEST_METRICS, PREDICTIONS} & there:
         target = (scratch / name).parent
         target.mkdir(exist_ok=True)
         client.download_artifacts(given, name, str(target))
@@ -74,9 +74,9 @@ def find_trained(given: str, client: MlflowClient, scratch: Path) -> TrainedMode
 
 def _read(folder: Path, run: Run | None) -> TrainedModel:
     description = read_description(folder)
-    if not (folder / METRICS).is_file():
-        raise InputError(f"run: no {METRICS}; expected a training that ended, with its test: resume it (--resume)")
-    figures = _figures(json.loads((folder / METRICS).read_text(encoding="utf-8"))["answers"])
+    if not (folder / TEST_METRICS).is_file():
+        raise InputError(f"run: no {TEST_METRICS}; expected a training that ended, with its test: resume it (--resume)")
+    figures = _figures(json.loads((folder / TEST_METRICS).read_text(encoding="utf-8"))["answers"])
     tested = Predictions.from_csv(folder / PREDICTIONS)
     if "mse" not in figures or not tested.labelled.any():
         raise InputError("run: its test eyes have no measured MD; a model that was not judged cannot be registered")

@@ -8,6 +8,7 @@ import sys
 import venv
 from pathlib import Path
 
+from bundle.deploy.interpreter import interpreter_of
 from bundle.deploy.verify import process
 from bundle.deploy.verify.metadata import EXACT, pins, read_metadata
 from bundle.deploy.verify.outcome import Failed
@@ -55,7 +56,7 @@ class Environment:
             return self.given
         lines = pin_lines(self.folder)
         where = (self.where or default_folder(self.folder)).absolute()
-        python = where / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+        python = interpreter_of(where)
         marker = where / MARKER
         if python.exists() and marker.is_file() and marker.read_text(encoding="utf-8") == lines:
             return str(python)

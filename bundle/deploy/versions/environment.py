@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from bundle.deploy.interpreter import interpreter_of
 from bundle.errors import InputError
 from bundle.reporting.atomic import write_json_atomic, write_text_atomic
 
@@ -28,7 +28,7 @@ def digest(lines: list[str]) -> str:
 
 def python_of(folder: Path) -> Path:
     """The interpreter of the environment in a column's folder."""
-    return folder / "venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    return interpreter_of(folder / "venv")
 
 
 def is_ready(folder: Path, lines: list[str]) -> bool:

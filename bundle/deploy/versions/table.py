@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Mapping
 from typing import Any
 
 from bundle.deploy.versions.tests_run import SHOWN
+from bundle.reporting.provenance import cores
 
 HEAD = ("column", "Python", *SHOWN, "passed", "failed", "skipped", "seconds", "date")
 
 
 def hardware() -> str:
     """Cores, architecture and system."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return f"{cores} cores, CPU ({platform.machine()}, {platform.system()})"
+    return f"{cores()} cores, CPU ({platform.machine()}, {platform.system()})"
 
 
 def markdown(results: Mapping[str, Mapping[str, Any]], where: str) -> str:

@@ -16,61 +16,35 @@ from bundle.deploy.export.writers import WRITERS, Answer
 from bundle.networks import (
     AverageFusion,
     BlankEncoder,
-    ConcatFusion,
-    CrossAttentionFusion,
-    DenseNetEncoder,
-    EfficientNetEncoder,
-    GatedFusion,
     MDRegressor,
     NIGFusion,
     PatchStemEncoder,
-    ResNetEncoder,
     SumFusion,
-    ViTEncoder,
 )
 from tests.deploy.export.conftest import random_eyes
+from tests.networks.variants import ENCODERS, FUSIONS, GRID, SIZE
 
-GRID, SIZE = (16, 32, 32), 32
 SHAPES = {"image": (1, *GRID), "fundus": (3, SIZE, SIZE)}
-Make = Callable[[], nn.Module]
 
 
 def patch_stem() -> tuple[nn.Module, nn.Module]:
     return PatchStemEncoder(3, 1, [2, 4, 2], (4, 8)), PatchStemEncoder(2, 3, [4, 4], (4, 8), norm="instance")
 
 
-def resnet() -> tuple[nn.Module, nn.Module]:
-    oct_encoder = ResNetEncoder(3, 1, depth=10, widen=0.125, conv1_t_size=[3, 7, 7], conv1_t_stride=[1, 2, 2])
-    return oct_encoder, ResNetEncoder(2, 3, depth=10, widen=0.125, norm=["group", {"num_groups": 4}])
-
-
-def densenet() -> tuple[nn.Module, nn.Module]:
-    small: dict[str, Any] = {"init_features": 8, "growth_rate": 4, "block_config": [2, 2]}
-    return DenseNetEncoder(3, 1, **small), DenseNetEncoder(2, 3, **small)
-
-
-def vit() -> tuple[nn.Module, nn.Module]:
-    small: dict[str, Any] = {"mlp_dim": 32, "num_layers": 2, "num_heads": 2}
-    return (
-        ViTEncoder(3, 1, GRID, [8, 16, 16], hidden_size=24, **small),
-        ViTEncoder(2, 3, [SIZE, SIZE], [16, 16], hidden_size=16, **small),
-    )
-
-
-def efficientnet() -> tuple[nn.Module, nn.Module]:
-    return PatchStemEncoder(3, 1, [2, 4, 2], (4, 8)), EfficientNetEncoder(2, 3)
-
-
 def blank() -> tuple[nn.Module, nn.Module]:
     return BlankEncoder(), BlankEncoder()
 
 
+def of(name: str) -> Callable[[], tuple[nn.Module, nn.Module]]:
+    return lambda: tuple(make() for make in ENCODERS[name])
+
+
 CASES: dict[str, tuple[Callable[[], tuple[nn.Module, nn.Module]], dict[str, Any]]] = {
-    "patch stem, concatenated": (patch_stem, {"fusion": lambda o, f: ConcatFusion(o, f, hidden=8)}),
-    "resnet, gated": (resnet, {"fusion": lambda o, f: GatedFusion(o, f, width=12, hidden=8)}),
-    "densenet, averaged": (densenet, {"fusion": AverageFusion}),
-    "vit, cross-attention": (vit, {"fusion": lambda o, f: CrossAttentionFusion(o, f, width=12, num_heads=2, hidden=8)}),
-    "efficientnet, linear": (efficientnet, {"fusion": lambda o, f: ConcatFusion(o, f, hidden=0)}),
+    "patch stem, concatenated": (patch_stem, {"fusion": FUSIONS["concat"]}),
+    "resnet, gated": (of("resnet"), {"fusion": FUSIONS["gated"]}),
+    "densenet, averaged": (of("densenet"), {"fusion": AverageFusion}),
+    "vit, cross-attention": (of("vit"), {"fusion": FUSIONS["attention"]}),
+    "efficientnet, linear": (of("efficientnet"), {"fusion": FUSIONS["linear"]}),
     "patch stem, evidential": (patch_stem, {"fusion": NIGFusion, "head_outputs": 4}),
     "patch stem, summed, one head": (patch_stem, {"fusion": SumFusion, "shared_head": True}),
     "blank": (blank, {"fusion": AverageFusion}),

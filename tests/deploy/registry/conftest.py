@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -48,9 +49,9 @@ def write_training(
 
 
 @pytest.fixture(scope="session")
-def database(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """An SQLite store; making one takes seconds, so tests share it and use a model's name of their own."""
-    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
+def database(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An SQLite store; tests share it and use a model's name of their own."""
+    return f"sqlite:///{shutil.copy(empty_database, tmp_path_factory.mktemp('mlflow'))}"
 
 
 @pytest.fixture

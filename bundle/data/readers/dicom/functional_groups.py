@@ -18,7 +18,7 @@ from bundle.data.readers.dicom.pixels import n_frames
 from bundle.errors import InputError
 
 Values: TypeAlias = pydicom.Dataset | Mapping[str, Any]
-Parsed: TypeAlias = dict[tuple[str, bytes], pydicom.Dataset | None]
+Parsed: TypeAlias = dict[tuple[str, bytes], Sequence[pydicom.Dataset]]
 
 _MACROS = (
     *("PixelMeasuresSequence", "FrameContentSequence", "PlanePositionSequence", "PlaneOrientationSequence"),
@@ -67,8 +67,8 @@ def _own(group: pydicom.Dataset, parsed: Parsed) -> Values:
         if isinstance(raw, RawDataElement) and isinstance(raw.value, bytes):
             key = (macro, raw.value)
             if key not in parsed:
-                parsed[key] = next(iter(get(group, macro) or []), None)
-            found[macro] = [item for item in [parsed[key]] if item is not None]
+                parsed[key] = get(group, macro)
+            found[macro] = parsed[key]
         elif raw is not None:
             found[macro] = get(group, macro)
     return found

@@ -8,6 +8,8 @@ OP_16_BIT = "1.2.840.10008.5.1.4.1.1.77.1.5.2"
 OP_WIDE_FIELD = ("1.2.840.10008.5.1.4.1.1.77.1.5.5", "1.2.840.10008.5.1.4.1.1.77.1.5.6")
 OPV = "1.2.840.10008.5.1.4.1.1.80.1"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+# which column of a manifest an image belongs in
+MODALITIES = {OPT: "oct", OP_8_BIT: "fundus", OP_16_BIT: "fundus"} | dict.fromkeys(OP_WIDE_FIELD, "fundus")
 
 _AS_FUNDUS = "name it in the column fundus"
 _AS_FIELD = "it holds the Mean Deviation and no image: import it with the examination's folder"

@@ -1,4 +1,4 @@
-"""What the application writes of one eye."""
+"""What is said of one eye, on the command line, over HTTP and in a hospital's application."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from bundle.metrics import stage_of
 
 
 def answer(subsets_db: Sequence[float], eye: str, model_version: str) -> dict[str, Any]:
-    """The same entries as `python -m scripts.predict` prints for an eye, rounded to 0.001 dB.
+    """`md_db`, `stage`, `eye`, `modalities` used, each one's own estimate where there are two, `model_version`.
+
+    MD is rounded to 0.001 dB.
 
     Args:
         subsets_db: (3,) MD in dB from all that is present, from OCT alone, from the photograph alone; NaN where the
             eye lacks the image or the network does not read it.
         eye: "OD" or "OS".
-        model_version: of the model file.
+        model_version: see `bundle.deploy.model_folder.version_of`.
 
     Raises:
         InputError: the network reads none of the images that the eye has.

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from bundle.deploy.monai_deploy.answer import answer
+from bundle.deploy.answer import answer
 from bundle.errors import InputError
 
 NAN = math.nan
