@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import multiprocessing
 import os
 import pydoc
 import re
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from types import TracebackType
+from types import FrameType, TracebackType
 
 # what MONAI's `instantiate` and Python's calls say
 COMPONENT = re.compile(r"Failed to instantiate component '([\w.]+)'")
@@ -121,7 +124,8 @@ def run_main(main: Callable[[], int | None]) -> None:
 class FriendlyErrors:
     """Makes an uncaught `InputError` one line instead of a traceback, and so a config's wrong argument or `_target_`.
 
-    Every other exception is shown in full.
+    Ctrl-C is one word. Every other exception is shown in full. SIGTERM, which clusters and containers send, ends the
+    process like an exception, so that what is open is closed (exit status 143).
 
     A config creates it first in `initialize`, because `python -m monai.bundle` owns the process's main function.
     """
@@ -130,10 +134,27 @@ class FriendlyErrors:
         if getattr(sys.excepthook, "__self__", None).__class__ is not FriendlyErrors:
             self._previous = sys.excepthook
             sys.excepthook = self._hook
+            end_on_sigterm()
 
     def _hook(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         cause = find_input_error(error) or find_config_error(error)
-        if cause is None:
+        if isinstance(error, KeyboardInterrupt):
+            print("interrupted", file=sys.stderr)
+        elif cause is None:
             self._previous(kind, error, trace)
         else:
             report(cause)
+
+
+def end_on_sigterm() -> None:
+    """Let SIGTERM raise SystemExit(143) in the main process, where nobody else handles it."""
+    in_main = threading.current_thread() is threading.main_thread() and multiprocessing.parent_process() is None
+    if in_main and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminate)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    if multiprocessing.parent_process() is None:
+        sys.exit(128 + number)
+    signal.signal(number, signal.SIG_DFL)  # a forked data loader's worker, which its parent ends this way
+    os.kill(os.getpid(), number)

@@ -1,5 +1,6 @@
 """One clear line for what a user can mend, the whole traceback for everything else."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from monai.bundle import ConfigParser
 
-from bundle.errors import FriendlyErrors, InputError, find_config_error, find_input_error, run_main
+from bundle.errors import FriendlyErrors, InputError, end_on_sigterm, find_config_error, find_input_error, run_main
 
 
 def caught(function: Callable[[], Any]) -> BaseException:
@@ -153,3 +154,48 @@ def test_hook_is_installed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     hook = sys.excepthook
     FriendlyErrors()
     assert sys.excepthook is hook
+
+
+ENDED = """
+import atexit, multiprocessing, os, signal, time
+from bundle.errors import FriendlyErrors
+FriendlyErrors()
+atexit.register(print, "closed", flush=True)
+{body}
+"""
+WORKER = """
+child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+child.start()
+time.sleep(0.2)
+child.terminate()
+child.join()
+print(child.exitcode, flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "printed", "told"),
+    [
+        ("os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)", 143, "closed\n", ""),
+        ("os.kill(os.getpid(), signal.SIGINT); time.sleep(60)", -signal.SIGINT, "closed\n", "interrupted\n"),
+        (WORKER, 0, f"{-signal.SIGTERM}\nclosed\n", ""),
+    ],
+    ids=["SIGTERM", "Ctrl-C", "SIGTERM to a forked worker"],
+)
+def test_a_signal_ends_the_process_and_what_is_open_is_closed(body: str, status: int, printed: str, told: str) -> None:
+    root = Path(__file__).resolve().parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", ENDED.format(body=body)], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (status, printed, told)
+
+
+def test_a_handler_of_somebody_else_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    def theirs(*_: object) -> None: ...
+
+    before = signal.signal(signal.SIGTERM, theirs)
+    try:
+        end_on_sigterm()
+        assert signal.getsignal(signal.SIGTERM) is theirs
+    finally:
+        signal.signal(signal.SIGTERM, before)

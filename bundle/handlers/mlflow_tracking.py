@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import math
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +18,13 @@ from monai.handlers import MLFlowHandler
 
 from bundle.engines.distributed import rank
 from bundle.reporting.provenance import commit_of_code
+from bundle.reporting.tracking_server import shorten_waits
 
 logger = logging.getLogger(__name__)
 NOT_ARTIFACTS = ("checkpoints",)
+EVERY_ROW_HAS = "lr"
+UNKNOWN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # no such run, or one that was deleted
+PAUSE_S, PAUSE_SHARE = 30.0, 20.0  # after a failure: at least so long, and 20 times what it took
 
 
 class MLflowTrackingHandler(MLFlowHandler):
@@ -24,6 +33,10 @@ class MLflowTrackingHandler(MLFlowHandler):
     Attach it after the HistoryHandler and the FinalTestHandler. A resumed training goes on with its own run (the id
     is in the checkpoint). Eyes are manifest rows and the cohort is a digest: no identifier of a patient. The config
     among the artifacts names the manifest's path as the user gave it.
+
+    A server that does not answer costs a warning, not the training. What it lacks is sent once it answers again, or by
+    a `resume` of the finished training; what it has is asked first, so that nothing is there twice. An interrupted
+    training's run is KILLED, one that raised is FAILED.
 
     Args:
         output_dir: the run's folder; its files become artifacts, except checkpoints.
@@ -49,12 +62,16 @@ class MLflowTrackingHandler(MLFlowHandler):
         self.enabled = enabled and rank() == 0
         self.output_dir = Path(output_dir)
         self.tags = {**(tags or {}), **git_tags()}
+        self._training = uuid.uuid4().hex
         self._resumed_run: str | None = None
-        self._steps_there: set[int] = set()
+        self._asked_for_run, self._described = False, False
+        self._steps_there: set[int] | None = None  # None: not known, ask before sending
+        self._silent, self._not_before = False, 0.0
         if not self.enabled:
             return
         if tracking_uri.startswith("sqlite:///"):
             Path(tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        shorten_waits()
         super().__init__(
             tracking_uri=tracking_uri, experiment_name=experiment_name, run_name=run_name, experiment_param=params,
             iteration_log=False,
@@ -64,53 +81,118 @@ class MLflowTrackingHandler(MLFlowHandler):
         if not self.enabled:
             return
         # not at STARTED: a checkpoint is loaded there, and may say which run goes on
-        engine.add_event_handler(Events.EPOCH_STARTED, self._ensure_run)
-        engine.add_event_handler(Events.EPOCH_COMPLETED, self._log_row)
-        engine.add_event_handler(Events.COMPLETED, self._finish)
+        engine.add_event_handler(Events.EPOCH_STARTED, self._attempt, self._ensure_run)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._attempt, self._send_rows)
+        engine.add_event_handler(Events.COMPLETED, self._attempt, self._finish, last=True)
         engine.add_event_handler(Events.EXCEPTION_RAISED, self._fail)
 
-    def _ensure_run(self, engine: Engine) -> None:
-        if self.cur_run is not None:
+    def _attempt(self, engine: Engine, work: Callable[[Any], None], last: bool = False) -> None:
+        """Do the work unless the server failed a moment ago; a failure is told and changes nothing of the training."""
+        start = time.monotonic()
+        if start < self._not_before and not last:
             return
-        if self._resumed_run is not None:
-            try:
-                self.cur_run = self.client.get_run(self._resumed_run)
-                self.client.update_run(self._resumed_run, status="RUNNING")
-                self._set_experiment()
-                # epochs after the checkpoint that were logged before the interruption, and are now trained again
-                self._steps_there = {metric.step for metric in self.client.get_metric_history(self._resumed_run, "lr")}
-                return
-            except mlflow.exceptions.MlflowException:
-                logger.warning("the checkpoint's MLflow run is not in this database; starting a new one")
-        self._set_experiment()
-        # MONAI would continue an unfinished run of the same name
-        self.cur_run = self.client.create_run(self.experiment.experiment_id, run_name=self.run_name)
-        self.start(engine)
-        for name, value in self.tags.items():
-            self.client.set_tag(self.cur_run.info.run_id, name, value)
+        try:
+            work(engine)
+        except Exception as error:
+            took = time.monotonic() - start
+            self._not_before = time.monotonic() + max(PAUSE_S, PAUSE_SHARE * took)
+            self._steps_there = None
+            if last or not self._silent:
+                reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+                logger.warning("MLflow: %s; %s", reason, self._consequence(last))
+            self._silent = True
 
-    def _log_row(self, engine: Any) -> None:
-        row = {name: value for name, value in engine.state.history.rows[-1].items() if math.isfinite(value)}
-        step = int(row.pop("epoch"))
-        if step not in self._steps_there:
-            self._log_metrics(row, step=step)
+    def _consequence(self, last: bool) -> str:
+        if last:
+            return f"resume={self.output_dir} sends what is missing, once it answers"
+        return "the training goes on, and what is missing is sent when it answers"
+
+    def _ensure_run(self, engine: Engine) -> None:
+        if self.cur_run is None:
+            self._set_experiment()
+            self.cur_run = self._own_run() or self._new_run()
+            atexit.register(self._killed)
+        if not self._described:
+            self._describe(engine)
+            self._described = True
+
+    def _describe(self, engine: Engine) -> None:
+        """Log the parameters and tags that the run lacks; a resumed one has them, and MLflow lets none change."""
+        run_id = self.cur_run.info.run_id
+        there = self.client.get_run(run_id).data
+        params = {**(self.experiment_param or {})}
+        params |= {name: getattr(engine.state, name, None) for name in self.default_tracking_params}
+        self._log_params({name: value for name, value in params.items() if name not in there.params})
+        for name, value in self.tags.items():
+            if name not in there.tags:
+                self.client.set_tag(run_id, name, value)
+
+    def _own_run(self) -> Any:
+        """The run of the training that is resumed; None without one."""
+        if self._resumed_run is None:
+            return None
+        try:
+            run = self.client.get_run(self._resumed_run)
+            self.client.update_run(self._resumed_run, status="RUNNING")
+        except mlflow.exceptions.MlflowException as error:
+            if error.error_code not in UNKNOWN:
+                raise
+            logger.warning("the checkpoint's MLflow run is not in this database; starting a new one")
+            self._resumed_run = None
+            return None
+        return run
+
+    def _new_run(self) -> Any:
+        """A run of its own; MONAI would continue an unfinished one of the same name."""
+        experiment = self.experiment.experiment_id
+        if self._asked_for_run:  # an earlier answer may have been lost on its way
+            for run in self.client.search_runs([experiment], f"tags.training_id = '{self._training}'", max_results=1):
+                return run
+        self._asked_for_run = True
+        return self.client.create_run(experiment, run_name=self.run_name, tags={"training_id": self._training})
+
+    def _send_rows(self, engine: Any) -> None:
+        """Log the epochs that the run lacks."""
+        self._ensure_run(engine)
+        if self._steps_there is None:
+            history = self.client.get_metric_history(self.cur_run.info.run_id, EVERY_ROW_HAS)
+            self._steps_there = {metric.step for metric in history}
+        for row in engine.state.history.rows:
+            values = {name: value for name, value in row.items() if math.isfinite(value)}
+            step = int(values.pop("epoch"))
+            if step not in self._steps_there:
+                self._log_metrics(values, step=step)
+                self._steps_there.add(step)
+        self._silent = False
 
     def _finish(self, engine: Engine) -> None:
-        self._ensure_run(engine)
+        self._send_rows(engine)
         run_id = self.cur_run.info.run_id
         for path in sorted(self.output_dir.rglob("*")):
             relative = path.relative_to(self.output_dir)
             if path.is_file() and relative.parts[0] not in NOT_ARTIFACTS:
                 folder = str(relative.parent) if relative.parent.parts else None
                 self.client.log_artifact(run_id, str(path), folder)
-        test = getattr(engine.state, "test_metrics", {})
-        self._log_metrics({f"test_{name}": value for name, value in test.items() if math.isfinite(value)})
+        test = {f"test_{name}": value for name, value in getattr(engine.state, "test_metrics", {}).items()}
+        there = self.client.get_run(run_id).data.metrics
+        self._log_metrics({k: v for k, v in test.items() if math.isfinite(v) and there.get(k) != v})
         self.close()
+        atexit.unregister(self._killed)
 
-    def _fail(self, engine: Engine, error: Exception) -> None:
-        if self.cur_run is not None:
-            self.client.set_terminated(self.cur_run.info.run_id, "FAILED")
+    def _fail(self, engine: Engine, error: BaseException) -> None:
+        self._end("FAILED" if isinstance(error, Exception) else "KILLED")  # Ctrl-C and SIGTERM are no Exception
         raise error
+
+    def _killed(self) -> None:
+        """At the interpreter's exit, where the engine saw neither its end nor an exception."""
+        self._end("KILLED")
+
+    def _end(self, status: str) -> None:
+        atexit.unregister(self._killed)
+        if self.cur_run is not None:
+            with suppress(Exception):  # what ended the training matters more
+                self.client.set_terminated(self.cur_run.info.run_id, status)
+            self.cur_run = None
 
     def state_dict(self) -> dict[str, Any]:
         return {"run_id": self.cur_run.info.run_id} if self.enabled and self.cur_run else {}

@@ -54,7 +54,8 @@ def test_a_run_holds_parameters_tags_metrics_and_files(uri: str, tmp_path: Path)
     assert run.data.tags["cohort_digest"] == "abc"
     assert len(run.data.tags["git_commit"]) == 40
     assert run.data.tags["git_changed"] in ("true", "false")
-    assert run.data.tags.keys() == {"cohort_digest", "git_commit", "git_changed", "mlflow.runName"}  # no user, no path
+    ours = {"cohort_digest", "git_commit", "git_changed", "training_id"}
+    assert run.data.tags.keys() == ours | {"mlflow.runName"}  # no user, no path
     assert steps(uri, run, "val_mse") == [(1, 9.0), (2, 8.0)]
     assert [step for step, _ in steps(uri, run, "k_oct")] == [1, 2]
     assert run.data.metrics["test_mse"] == 3.5
@@ -98,7 +99,7 @@ def test_a_checkpoint_whose_run_is_unknown_starts_a_new_one(uri: str, tmp_path: 
     tracked(uri, tmp_path / "run", max_epochs=1).run()
     other = f"sqlite:///{tmp_path / 'other' / 'mlflow.db'}"
     tracked(other, tmp_path / "run", max_epochs=2, resume=str(tmp_path / "run")).run()
-    assert [steps(other, run, "val_mse") for run in runs(other)] == [[(2, 8.0)]]
+    assert [steps(other, run, "val_mse") for run in runs(other)] == [[(1, 9.0), (2, 8.0)]]
 
 
 def test_disabled_tracking_writes_nothing(uri: str, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import sys
 import uuid
@@ -27,6 +26,7 @@ from bundle.comparison.running.tracked import (
 )
 from bundle.reporting.atomic import write_json_atomic
 from bundle.reporting.provenance import commit_of_code
+from bundle.reporting.tracking_server import shorten_waits
 
 SQLITE = "sqlite:///"
 ID_FILE = (
@@ -34,7 +34,6 @@ ID_FILE = (
 )
 REPORT = (".md", ".png", ".csv")
 METRICS_A_REQUEST = 1000  # MLflow's limit
-PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}  # unless the user says more
 
 
 class StudyTracking:
@@ -73,8 +72,7 @@ class StudyTracking:
             tqdm.write(f"warning: MLflow: {reason[:200]}; going on without tracking", file=sys.stderr)
 
     def _open(self) -> None:
-        for name, value in PATIENCE.items():
-            os.environ.setdefault(name, value)
+        shorten_waits()
         from mlflow import MlflowClient
 
         uri = tracking_uri(self.study)
