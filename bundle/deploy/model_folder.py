@@ -72,6 +72,17 @@ def version_of(description: dict[str, Any]) -> str:
     return f"{description.get('version', 'unknown')}+{description['weights_sha256'][:8]}"
 
 
+def check_weights(path: Path, description: dict[str, Any]) -> None:
+    """Refuse weights that are not those which model.json describes.
+
+    Raises:
+        InputError: their SHA-256 differs.
+    """
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != description["weights_sha256"]:
+        raise InputError(f"{path}: checksum {found[:12]}... is not the one in {DESCRIPTION}; copy the folder again")
+
+
 def load_model(folder: str | Path, device: torch.device | str = "cpu") -> tuple[MDRegressor, dict[str, Any]]:
     """The network with its weights, in eval mode, and its description. No code from the folder is run.
 
@@ -82,9 +93,7 @@ def load_model(folder: str | Path, device: torch.device | str = "cpu") -> tuple[
     network = build(description["network"])
     path = Path(folder) / WEIGHTS
     weights = load_weights_only(path)
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != description.get("weights_sha256"):
-        raise InputError(f"{path}: checksum {found[:12]}... is not the one in {DESCRIPTION}; copy the folder again")
+    check_weights(path, description)
     try:
         network.load_state_dict(weights)
     except (RuntimeError, TypeError) as error:

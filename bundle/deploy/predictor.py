@@ -11,6 +11,7 @@ from monai.bundle import ConfigParser
 from bundle.data.readers import read_fundus, read_oct
 from bundle.deploy.answer import answer
 from bundle.deploy.inputs import KEYS
+from bundle.deploy.intervals import intervals_of
 from bundle.deploy.model_folder import load_model, version_of
 from bundle.errors import InputError, find_input_error
 
@@ -33,6 +34,7 @@ class Predictor:
     def __init__(self, folder: str | Path, device: str = "cpu") -> None:
         self.device = torch.device(device)
         self.network, self.description = load_model(folder, self.device)
+        self.intervals = intervals_of(self.description)
         parser = ConfigParser()
         parser.read_config(str(INFERENCE_CONFIG))
         for key in GRID_KEYS:
@@ -41,7 +43,7 @@ class Predictor:
 
     @torch.inference_mode()
     def predict(self, oct: str | None = None, fundus: str | None = None, eye: str | None = None) -> dict[str, Any]:
-        """One eye: `md_db`, `stage`, `eye`, `modalities` used, and each modality's own estimate where both are there.
+        """One eye, see `bundle.deploy.answer.answer`.
 
         Args:
             oct, fundus: paths; at least one.
@@ -60,7 +62,8 @@ class Predictor:
         item["eye"] = eye or self._eye_of(oct, fundus)
         batch = self._prepare(item)
         image, photo = (batch[key][None].to(self.device) for key in ("image", "fundus"))
-        return answer(self.network.predict_subsets(image, photo)[0].tolist(), item["eye"], self.version)
+        subsets_db = self.network.predict_subsets(image, photo)[0].tolist()
+        return answer(subsets_db, item["eye"], self.version, self.intervals)
 
     def _prepare(self, item: dict[str, Any]) -> dict[str, Any]:
         try:

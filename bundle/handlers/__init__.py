@@ -20,6 +20,7 @@ _MODULES = {
     "InformationRegulationHandler": "information_regulation",
     "LoadWeightsHandler": "load_weights",
     "MLflowTrackingHandler": "mlflow_tracking",
+    "PredictionIntervalHandler": "prediction_interval",
     "PredictionsHandler": "predictions",
     "ProgressHandler": "progress",
     "PrototypeHandler": "prototypes",

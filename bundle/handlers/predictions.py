@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from ignite.engine import Engine, Events
 
 from bundle.data import Cohort
+from bundle.deploy.intervals import intervals_beside, limits_db
 from bundle.errors import InputError
 from bundle.reporting.predictions import Predictions
 
@@ -25,12 +27,16 @@ class PredictionsHandler:
         cohort: gives eye and the anonymous patient number of each row.
         output_dir: folder of the file.
         split: its name, for the CSV; None writes each eye's own split in the cohort.
+        model_path: weights of the model that answers; its intervals are in model.json beside them. None: no intervals.
 
     It can stand in for a report: `history` may be set, and `summary()` has no figures.
     """
 
-    def __init__(self, cohort: Cohort, output_dir: str, split: str | None = "test") -> None:
-        self.cohort, self.output_dir, self.split = cohort, Path(output_dir), split
+    def __init__(
+        self, cohort: Cohort, output_dir: str, split: str | None = "test", model_path: str | None = None
+    ) -> None:
+        self.cohort, self.output_dir, self.split, self.model_path = cohort, Path(output_dir), split, model_path
+        self.interval_level: float | None = None
         self.predictions: Predictions | None = None
         self.history: Any = None
 
@@ -67,8 +73,16 @@ class PredictionsHandler:
                 values.append(float(output[key]))
 
     def _complete(self, engine: Engine) -> None:
-        self.predictions = self._table()
+        self.predictions = self._with_intervals(self._table())
         self.write(self.predictions)
+
+    def _with_intervals(self, predictions: Predictions) -> Predictions:
+        intervals = {} if self.model_path is None else intervals_beside(self.model_path)
+        if not intervals:
+            return predictions
+        self.interval_level = next(iter(intervals.values())).level
+        low_db, high_db = limits_db(predictions.answer_db, predictions.modalities, intervals)
+        return replace(predictions, low_db=low_db, high_db=high_db)
 
     def _table(self) -> Predictions:
         numbers: dict[str, int] = {}

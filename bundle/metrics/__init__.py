@@ -6,6 +6,7 @@ works where ignite is not installed.
 
 from bundle.metrics.bootstrap import Interval, bootstrap_ci, bootstrap_comparison
 from bundle.metrics.names import HIGHER_IS_BETTER, METRIC_TITLES, METRIC_UNITS, METRICS, badness, named_metric
+from bundle.metrics.prediction_interval import PredictionInterval, fit_prediction_interval, patients_needed
 from bundle.metrics.recalibration import Recalibration, fit_recalibration
 from bundle.metrics.regression import bias, ccc, mae, mse, pearson, r2, regression_metrics, rmse
 from bundle.metrics.shapley import ShapleyShares, shapley_shares
@@ -28,6 +29,7 @@ __all__ = [
     "STAGE_EDGES_DB",
     "STAGE_RANGES",
     "Interval",
+    "PredictionInterval",
     "Recalibration",
     "ShapleyShares",
     "badness",
@@ -36,10 +38,12 @@ __all__ = [
     "bootstrap_ci",
     "bootstrap_comparison",
     "ccc",
+    "fit_prediction_interval",
     "fit_recalibration",
     "mae",
     "mse",
     "named_metric",
+    "patients_needed",
     "pearson",
     "per_stage_metrics",
     "r2",

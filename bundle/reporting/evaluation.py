@@ -20,11 +20,11 @@ from bundle.metrics import (
     stage_index,
 )
 from bundle.metrics.arrays import FloatArray
+from bundle.reporting.coverage import ALL, Coverage, coverage_of
 from bundle.reporting.predictions import SUBSETS, Predictions
 
 AVAILABLE = "as available"
 TRAIN_MEAN = "train mean"
-ALL = "all"
 BALANCED = "balanced"
 
 
@@ -55,6 +55,7 @@ class Evaluation:
     train_mean_db: float | None
     n_resamples: int
     seed: int
+    coverage: Coverage | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain Python values for metrics.json: answers -> group -> figures."""
@@ -66,19 +67,22 @@ class Evaluation:
         return {
             "split": self.split, "n_eyes": self.n_eyes, "n_patients": self.n_patients,
             "train_mean_db": self.train_mean_db, "answers": answers,
+            "prediction_interval": None if self.coverage is None else self.coverage.to_dict(),
             "shapley": None if self.shapley is None else dict(vars(self.shapley)),
             "bootstrap": {"unit": "patient", "n_resamples": self.n_resamples, "confidence": 0.95, "seed": self.seed},
         }  # fmt: skip
 
 
 def evaluate(
-    predictions: Predictions, *, train_mean_db: float | None = None, n_resamples: int = 2000, seed: int = 0
-) -> Evaluation:
+    predictions: Predictions, *, train_mean_db: float | None = None, interval_level: float | None = None,
+    n_resamples: int = 2000, seed: int = 0,
+) -> Evaluation:  # fmt: skip
     """Evaluate the eyes with a measured MD.
 
     Each subset of modalities is measured on the eyes that have them, so numbers of eyes may differ. When some eyes
     lack a modality and the network answers from several subsets, the answer "as available" covers all eyes. With
-    `train_mean_db` (dB) a reference answer predicts that constant for every eye.
+    `train_mean_db` (dB) a reference answer predicts that constant for every eye. With `interval_level`, the share that
+    the predictions' intervals promise, their coverage is measured.
 
     Raises:
         ValueError: more than one split: figures that mix training and test eyes are misleading.
@@ -94,6 +98,7 @@ def evaluate(
     return Evaluation(
         str(splits[0]) if splits.size else "", len(eyes), _count(eyes.patient), figures, _shapley(eyes, train_mean_db),
         train_mean_db, n_resamples, seed,
+        None if interval_level is None else coverage_of(eyes, interval_level, n_resamples, seed),
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +18,9 @@ SUBSETS: tuple[str, ...] = ("oct+fundus", "oct", "fundus")
 SUBSET_TITLES: dict[str, str] = {"oct+fundus": "OCT + fundus", "oct": "OCT", "fundus": "Fundus"}
 COLUMNS: tuple[str, ...] = (
     "row", "eye", "split", "patient", "label_db", "stage", "modalities", "pred_db", "error_db", "pred_oct_db",
-    "pred_fundus_db",
+    "pred_fundus_db", "pred_low_db", "pred_high_db",
 )  # fmt: skip
+NEWER = ("pred_low_db", "pred_high_db")  # older files lack them
 TextArray = NDArray[np.str_]
 
 
@@ -33,6 +34,7 @@ class Predictions:
     label_db: (n,) measured MD, NaN where unknown.
     pred_db: for each of `SUBSETS`, (n,) the answer from these modalities alone, dB; NaN where the eye lacks one of
         them. A subset that the network cannot answer from may be left out.
+    low_db, high_db: (n,) limits of the prediction interval of `answer_db`, dB; NaN, or left out, where there is none.
 
     Raises:
         ValueError: columns of different lengths, an unknown subset, infinite values, or an eye without any prediction.
@@ -44,6 +46,8 @@ class Predictions:
     patient: IntArray
     label_db: FloatArray
     pred_db: dict[str, FloatArray]
+    low_db: FloatArray = field(default_factory=lambda: np.empty(0))
+    high_db: FloatArray = field(default_factory=lambda: np.empty(0))
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.pred_db) - set(SUBSETS))
@@ -54,10 +58,13 @@ class Predictions:
         object.__setattr__(self, "label_db", _decibels(self.label_db))
         nothing = np.full(len(self), np.nan)
         object.__setattr__(self, "pred_db", {name: _decibels(self.pred_db.get(name, nothing)) for name in SUBSETS})
+        for name in ("low_db", "high_db"):
+            object.__setattr__(self, name, _decibels(getattr(self, name)) if getattr(self, name).size else nothing)
         self._check()
 
     def _check(self) -> None:
         columns = {"eye": self.eye, "split": self.split, "patient": self.patient, "label_db": self.label_db}
+        columns |= {"low_db": self.low_db, "high_db": self.high_db}
         columns |= {f"pred_db['{name}']": values for name, values in self.pred_db.items()}
         for name, column in columns.items():
             if column.size != len(self):
@@ -102,6 +109,7 @@ class Predictions:
         return Predictions(
             row=self.row[keep], eye=self.eye[keep], split=self.split[keep], patient=self.patient[keep],
             label_db=self.label_db[keep], pred_db={name: values[keep] for name, values in self.pred_db.items()},
+            low_db=self.low_db[keep], high_db=self.high_db[keep],
         )  # fmt: skip
 
     def of_split(self, split: str) -> Predictions:
@@ -111,11 +119,14 @@ class Predictions:
     def to_csv(self, path: str | os.PathLike[str]) -> Path:
         """Write one row an eye, atomically, with seven significant digits; unknown numbers are empty cells."""
         answer = self.answer_db
-        numbers = (self.label_db, answer, answer - self.label_db, self.pred_db["oct"], self.pred_db["fundus"])
-        label, pred, error, oct_only, fundus_only = ([number_cell(float(x)) for x in column] for column in numbers)
+        numbers = (
+            self.label_db, answer, answer - self.label_db, self.pred_db["oct"], self.pred_db["fundus"], self.low_db,
+            self.high_db,
+        )  # fmt: skip
+        label, *others = ([number_cell(float(x)) for x in column] for column in numbers)
         columns = (
-            map(str, self.row), self.eye, self.split, map(str, self.patient), label, self.stage, self.modalities, pred,
-            error, oct_only, fundus_only,
+            map(str, self.row), self.eye, self.split, map(str, self.patient), label, self.stage, self.modalities,
+            *others,
         )  # fmt: skip
         return write_text_atomic(path, csv_text(COLUMNS, zip(*columns, strict=True)))
 
@@ -126,13 +137,15 @@ class Predictions:
         Raises:
             InputError: a missing file or column, or a cell that is not what it should be.
         """
-        rows = list(enumerate(read_csv(path, COLUMNS), start=2))
+        rows = list(enumerate(read_csv(path, [name for name in COLUMNS if name not in NEWER]), start=2))
 
         def integers(column: str) -> IntArray:
             return np.array([parse_integer(cells[column], path, number, column) for number, cells in rows], np.int64)
 
         def decibels(column: str) -> FloatArray:
-            return np.array([parse_number(cells[column], path, number, column) for number, cells in rows], np.float64)
+            return np.array(
+                [parse_number(cells.get(column, ""), path, number, column) for number, cells in rows], np.float64
+            )
 
         def text(column: str) -> TextArray:
             return np.array([cells[column] for _, cells in rows], dtype=np.str_)
@@ -142,6 +155,7 @@ class Predictions:
             row=integers("row"), eye=text("eye"), split=text("split"), patient=integers("patient"),
             label_db=decibels("label_db"),
             pred_db={"oct+fundus": fused, "oct": decibels("pred_oct_db"), "fundus": decibels("pred_fundus_db")},
+            low_db=decibels("pred_low_db"), high_db=decibels("pred_high_db"),
         )  # fmt: skip
 
 

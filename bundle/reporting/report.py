@@ -12,10 +12,11 @@ from numpy.typing import ArrayLike
 from bundle.metrics import STAGE_RANGES, Interval
 from bundle.reporting import plots
 from bundle.reporting.atomic import write_json_atomic, write_text_atomic
+from bundle.reporting.coverage import percent
 from bundle.reporting.evaluation import ALL, Evaluation, evaluate
 from bundle.reporting.history import History
 from bundle.reporting.predictions import SUBSETS, Predictions
-from bundle.reporting.tables import metrics_markdown, number
+from bundle.reporting.tables import coverage_markdown, metrics_markdown, number
 
 CAPTIONS: dict[str, str] = {
     "identity": "Predicted against measured MD. Shaded: severity stages of the measured MD.",
@@ -119,6 +120,7 @@ def _page(title: str, predictions: Predictions, evaluation: Evaluation, pictures
     ]
     if evaluation.n_eyes:
         parts += [metrics_markdown(evaluation).rstrip(), _reading(evaluation), *_shapley_lines(evaluation)]
+        parts += _coverage_lines(evaluation)
     else:
         parts.append("No eye has a measured MD: there is nothing to compare the predictions with.")
     parts += [f"![{CAPTIONS[name]}]({path.name})\n\n*{CAPTIONS[name]}*" for name, path in pictures.items()]
@@ -144,4 +146,15 @@ def _shapley_lines(evaluation: Evaluation) -> list[str]:
     return [
         f"Shapley shares of the explained variance: OCT {oct_share}, fundus {fundus_share}, together {gain}; "
         f"imbalance {imbalance} (+1: OCT alone, −1: fundus alone)."
+    ]
+
+
+def _coverage_lines(evaluation: Evaluation) -> list[str]:
+    if evaluation.coverage is None:
+        return []
+    return [
+        "## Prediction intervals",
+        coverage_markdown(evaluation.coverage).rstrip(),
+        f"They promise {percent(evaluation.coverage.level)} for eyes like the validation eyes, all together, not for "
+        "each stage: an eye whose loss is underestimated lies outside more often (docs/method.md, 5).",
     ]

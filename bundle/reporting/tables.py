@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from math import isnan
 
+from bundle.reporting.coverage import Coverage, limits, percent
 from bundle.reporting.evaluation import ALL, BALANCED, Evaluation, Figures
 from bundle.reporting.grid import to_markdown, to_text
 from bundle.reporting.predictions import SUBSET_TITLES
@@ -23,6 +24,21 @@ def metrics_markdown(evaluation: Evaluation) -> str:
 def metrics_text(evaluation: Evaluation) -> str:
     """The metrics table for a terminal of 100 columns (up to 99,999 eyes and an MSE below 1,000 dB^2)."""
     return to_text(HEADER, _blocks(evaluation))
+
+
+def coverage_markdown(coverage: Coverage) -> str:
+    """Coverage and width of the prediction intervals in Markdown, a row for all eyes and one for each stage."""
+    header = (
+        "Stage",
+        "Eyes",
+        f"Measured MD inside the {percent(coverage.level)} interval [95 % CI]",
+        "Mean width (dB)",
+    )
+    rows = [
+        [row.group, str(row.n_eyes), f"{percent(row.inside.value)} {limits(row.inside)}".rstrip(), number(row.width_db)]
+        for row in coverage.rows
+    ]
+    return to_markdown(header, rows, left=1)
 
 
 def number(value: float, signed: bool = False) -> str:

@@ -11,19 +11,20 @@ NAN = math.nan
 
 
 def test_both_images_give_three_figures() -> None:
-    assert answer([-7.12345, -9.0, -2.5], "OD", "1") == {
-        "md_db": -7.123, "stage": "moderate", "eye": "OD", "modalities": ["oct", "fundus"],
+    assert answer([-7.12345, -9.0, -2.5], "OD", "1", {}) == {
+        "md_db": -7.123, "interval_db": None, "interval_level": None, "stage": "moderate", "eye": "OD",
+        "modalities": ["oct", "fundus"],
         "md_oct_db": -9.0, "md_fundus_db": -2.5, "model_version": "1",
     }  # fmt: skip
 
 
 @pytest.mark.parametrize(("subsets_db", "used"), [([-1.0, -1.0, NAN], ["oct"]), ([-1.0, NAN, -1.0], ["fundus"])])
 def test_one_image_gives_one_figure(subsets_db: list[float], used: list[str]) -> None:
-    found = answer(subsets_db, "OS", "1")
+    found = answer(subsets_db, "OS", "1", {})
     assert found["modalities"] == used
     assert "md_oct_db" not in found
 
 
 def test_an_eye_of_which_the_model_reads_nothing_is_refused() -> None:
     with pytest.raises(InputError, match="reads none"):
-        answer([NAN, NAN, NAN], "OS", "1")
+        answer([NAN, NAN, NAN], "OS", "1", {})

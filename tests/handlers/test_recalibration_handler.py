@@ -10,84 +10,43 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from ignite.engine import Engine
-from monai.engines import PrepareBatchExtraInput, SupervisedEvaluator
-from torch.utils.data import DataLoader
 
 from bundle.data import Cohort
-from bundle.data.examination import Examination
 from bundle.deploy.model_folder import load_model, save_model
-from bundle.engines.subset_inferer import SubsetInferer
 from bundle.handlers import RecalibrationHandler
 from bundle.metrics import fit_recalibration
 from bundle.networks import MDRegressor
-from bundle.transforms import SplitSubsetsd
+from tests.handlers.validated import (
+    EXTRA,
+    N_TEST,
+    N_VALIDATION,
+    SUBSETS,
+    TEST,
+    VALIDATION,
+    answers,
+    cohort_of,
+    contents,
+    end_of_training,
+    evaluator,
+    eyes,
+)
 from tests.toy import MEAN_DB, SD_DB, toy_batches, toy_regressor
 
-SUBSETS = ("oct+fundus", "oct", "fundus")
-N_VALIDATION, N_TEST = 30, 10
 OPTIONS: dict[str, Any] = {"penalty": 2.0, "min_eyes": 20}
-EXTRA = {"version": "test", "selection": {"epoch": 3, "val_mse": 4.5}}
-
-
-def eyes() -> dict[str, Any]:
-    """Rows 2 to 31 are validation, 32 to 41 test; some of each lack an image."""
-    return toy_batches(1, N_VALIDATION + N_TEST, eyes={"oct": [3, 35], "fundus": [5, 36]})[0]
-
-
-def cohort_of(batch: dict[str, Any], test_shift_db: float = 0.0) -> Cohort:
-    rows = []
-    for i, row in enumerate(batch["row"]):
-        test = i >= N_VALIDATION
-        md_db = float(batch["label"][i].clamp(-30, 0)) + (test_shift_db if test else 0.0)
-        split = "test" if test else "validation"
-        rows.append(
-            Examination(
-                row=row, patient_id=f"p{i}", eye="OD", oct=Path("o"), fundus=Path("f"), md_db=md_db, split=split
-            )
-        )
-    return Cohort.from_examinations(rows, {one.row: str(one.split) for one in rows})
-
-
-def evaluator(network: MDRegressor, batch: dict[str, Any]) -> SupervisedEvaluator:
-    items = [{key: values[i] for key, values in batch.items()} for i in range(N_VALIDATION)]
-    return SupervisedEvaluator(
-        device=torch.device("cpu"), val_data_loader=DataLoader(items, batch_size=8), network=network,  # type: ignore[arg-type]
-        prepare_batch=PrepareBatchExtraInput({"fundus": "fundus"}), inferer=SubsetInferer(),
-        postprocessing=SplitSubsetsd("pred"),
-    )  # fmt: skip
 
 
 def recalibrate(folder: Path, batch: dict[str, Any], cohort: Cohort | None = None, **options: Any) -> MDRegressor:
     """A training's end, with a network whose weights are not the chosen ones."""
     chosen = load_model(folder)[0]
     validator = evaluator(toy_regressor(chosen.modalities, seed=7), batch)
-    engine = Engine(lambda *_: None)
-    engine.state.device = torch.device("cpu")
-    handler = RecalibrationHandler(validator, cohort or cohort_of(batch), str(folder), **{**OPTIONS, **options})
-    handler.attach(engine)
-    engine.run([0])
+    end_of_training(RecalibrationHandler(validator, cohort or cohort_of(batch), str(folder), **{**OPTIONS, **options}))
     return load_model(folder)[0]
-
-
-def answers(network: Any, batch: dict[str, Any], rows: slice) -> dict[str, np.ndarray]:
-    with torch.no_grad():
-        found = network.predict_subsets(batch["image"][rows], batch["fundus"][rows]).double().numpy()
-    both = np.isfinite(found[:, 1]) & np.isfinite(found[:, 2])
-    return {"oct+fundus": np.where(both, found[:, 0], np.nan), "oct": found[:, 1], "fundus": found[:, 2]}
-
-
-VALIDATION, TEST = slice(0, N_VALIDATION), slice(N_VALIDATION, N_VALIDATION + N_TEST)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     save_model(tmp_path, toy_regressor().eval(), EXTRA)
     return tmp_path
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 @pytest.mark.parametrize("options", [{}, {"product": False, "lines": False, "penalty": 0.0}], ids=["ridge", "stack"])
@@ -202,9 +161,6 @@ def test_a_network_of_one_modality_gets_an_affine_line(tmp_path: Path, modality:
 
 
 def test_without_a_model_it_leaves_the_message_to_the_test(tmp_path: Path) -> None:
-    engine = Engine(lambda *_: None)
-    engine.state.device = torch.device("cpu")
     batch = eyes()
-    RecalibrationHandler(evaluator(toy_regressor(), batch), cohort_of(batch), str(tmp_path)).attach(engine)
-    engine.run([0])
+    end_of_training(RecalibrationHandler(evaluator(toy_regressor(), batch), cohort_of(batch), str(tmp_path)))
     assert list(tmp_path.iterdir()) == []

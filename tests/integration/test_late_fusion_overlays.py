@@ -109,5 +109,5 @@ def test_stack_is_least_squares_on_the_validation_eyes(ume: Run, manifest: Path,
 def test_recalibration_has_an_evaluator_without_metrics(ume: Run) -> None:
     """One process alone runs it; a metric would wait for the others."""
     parser = ume.flow.parser
-    assert not {"key_val_metric", "additional_metrics"} & set(parser["recalibration#validator"])
+    assert not {"key_val_metric", "additional_metrics"} & set(parser["plain_validator"])
     assert parser.get_parsed_content("recalibration").validator.network is parser.get_parsed_content("network")

@@ -28,6 +28,7 @@ CELL_KEYS: dict[str, Any] = {
         "output_dir": "$@output_dir + '/test'",
         "split": None,
     },
+    "interval_level": 0,  # nobody asks its model
     "use_mlflow": False,  # the comparison logs its cells itself
 }
 TRIAL_KEYS: dict[str, Any] = {**CELL_KEYS, "test#dataset#data": "$@cohort.items('validation')"}  # never the test split

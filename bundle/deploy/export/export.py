@@ -19,6 +19,7 @@ from tqdm import tqdm
 from bundle.deploy.export.comparison import Compared, compare
 from bundle.deploy.export.writers import OPSET, OUTPUTS, WRITERS, Batch
 from bundle.deploy.inputs import input_shapes
+from bundle.deploy.intervals import INTERVALS
 from bundle.deploy.predictor import GRID_KEYS, Predictor
 from bundle.errors import InputError
 from bundle.metrics import STAGE_EDGES_DB, STAGES
@@ -112,6 +113,7 @@ def _median_ms(run: Callable[[], Any]) -> float:
 def _metadata(predictor: Predictor) -> dict[str, Any]:
     about = {"model_version": predictor.version, "weights_sha256": predictor.description["weights_sha256"]}
     grids = {key: predictor.description[key] for key in GRID_KEYS}
+    about |= {INTERVALS: predictor.description.get(INTERVALS)}
     return about | grids | {"stages": list(STAGES), "stage_edges_db": list(STAGE_EDGES_DB)}
 
 

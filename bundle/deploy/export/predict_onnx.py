@@ -43,10 +43,11 @@ class OnnxPredictor:
             )
         self.version = json.loads(about["model_version"])
         self.stages, self.edges_db = json.loads(about["stages"]), json.loads(about["stage_edges_db"])
+        self.interval = json.loads(about.get("prediction_interval", "null")) or {"answers": {}}
         self.shapes = {one.name: tuple(one.shape[1:]) for one in self.session.get_inputs()}
 
     def predict(self, eyes: dict[str, np.ndarray]) -> list[dict[str, Any]]:
-        """One dict an eye, as `python -m scripts.predict` prints it, unrounded.
+        """One dict an eye, as `python -m scripts.predict` prints it, MD unrounded.
 
         eyes: by tensor name (B, ...); ValueError for another name, shape or type, and for an eye without any image.
         """
@@ -78,10 +79,20 @@ class OnnxPredictor:
         return {name: eyes.get(name, np.full((size, *s), np.nan, np.float32)) for name, s in self.shapes.items()}
 
     def _answer(self, md_db: float, md_oct_db: float, md_fundus_db: float, used: list[str]) -> dict[str, Any]:
-        result: dict[str, Any] = {"md_db": md_db, "stage": self._stage(md_db), "modalities": used}
+        result: dict[str, Any] = {"md_db": md_db, **self._interval(md_db, used)}
+        result |= {"stage": self._stage(md_db), "modalities": used}
         if len(used) == 2:
             result |= {"md_oct_db": md_oct_db, "md_fundus_db": md_fundus_db}
         return result | {"model_version": self.version}
+
+    def _interval(self, md_db: float, used: list[str]) -> dict[str, Any]:
+        found = self.interval["answers"].get("+".join(used))
+        if found is None:
+            return {"interval_db": None, "interval_level": None}
+        spread, (low, high) = 1.0 + found["slope"] * max(0.0, -md_db), self.interval["range_db"]
+        limits_db = (md_db - found["lower_db"] * spread, md_db + found["upper_db"] * spread)
+        inside = [round(min(max(limit_db, low), high), 3) for limit_db in limits_db]
+        return {"interval_db": inside, "interval_level": self.interval["level"]}
 
     def _stage(self, md_db: float) -> str:
         near, early, moderate = self.edges_db  # an MD on the last edge belongs to the better stage

@@ -15,7 +15,7 @@ from typing import Any
 from monai.deploy.conditions import CountCondition
 from monai.deploy.core import AppContext, Application
 
-from bundle.deploy.monai_deploy.model_file import model_version
+from bundle.deploy.monai_deploy.model_file import model_description
 from bundle.deploy.monai_deploy.operators import EyeReaderOperator, JsonWriterOperator, MeanDeviationOperator
 from bundle.deploy.monai_deploy.study import eyes_in
 from bundle.errors import run_main
@@ -34,7 +34,7 @@ class MeanDeviationApp(Application):
     def __init__(self, context: AppContext, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._context = context
-        self._version = model_version(context.model_path)
+        self._model = model_description(context.model_path)
         self._eyes = eyes_in(context.input_path)
 
     def compose(self) -> None:
@@ -42,7 +42,7 @@ class MeanDeviationApp(Application):
         reader = EyeReaderOperator(self, once_an_eye, eyes=self._eyes, name="reader")
         inference = MeanDeviationOperator(self, app_context=self._context, name="inference")
         folder = Path(self._context.output_path)
-        writer = JsonWriterOperator(self, folder=folder, model_version=self._version, name="writer")
+        writer = JsonWriterOperator(self, folder=folder, model=self._model, name="writer")
         self.add_flow(reader, inference, {("image", "image"), ("fundus", "fundus"), ("eye", "eye")})
         self.add_flow(reader, writer, {("eye", "eye")})
         self.add_flow(inference, writer, {("pred", "pred")})

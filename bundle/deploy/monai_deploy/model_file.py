@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from monai.bundle import ConfigParser
 
+from bundle.deploy.intervals import INTERVALS
 from bundle.deploy.model_folder import load_model, version_of
 from bundle.deploy.predictor import GRID_KEYS, INFERENCE_CONFIG
 from bundle.errors import InputError
@@ -43,8 +44,8 @@ def write_model_file(model_folder: str | Path, out: str | Path, force: bool = Fa
         return write_bytes_atomic(out, saved.read_bytes())
 
 
-def model_version(path: str | Path) -> str:
-    """Bundle version and the first digits of the weights' checksum, as `scripts.predict` prints them.
+def model_description(path: str | Path) -> dict[str, Any]:
+    """What the file says of itself: metadata.json, `model_version` as `scripts.predict` prints it, and the intervals.
 
     Raises:
         InputError: no such file, not one that `write_model_file` wrote, or one renamed since: the SDK then finds no
@@ -54,8 +55,9 @@ def model_version(path: str | Path) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
             archive.getinfo(f"{path.stem}/extra/{INFERENCE}")
-            return str(json.loads(archive.read(f"{path.stem}/extra/{METADATA}"))["model_version"])
-    except (OSError, zipfile.BadZipFile, ValueError, KeyError) as error:
+            content = json.loads(archive.read(f"{path.stem}/extra/{METADATA}"))
+            return {**content, "model_version": str(content["model_version"])}
+    except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path.name}: found no model file of this bundle, or one that was renamed; "
             "write one with python -m scripts.export_monai_deploy"
@@ -67,7 +69,7 @@ def _metadata(description: dict[str, Any]) -> dict[str, Any]:
     inputs = metadata["network_data_format"]["inputs"]
     inputs["image"]["spatial_shape"] = description["oct_grid"]
     inputs["fundus"]["spatial_shape"] = [description["fundus_size"]] * 2
-    return metadata | {"model_version": version_of(description)}
+    return metadata | {"model_version": version_of(description), INTERVALS: description.get(INTERVALS)}
 
 
 def _inference(description: dict[str, Any]) -> dict[str, Any]:

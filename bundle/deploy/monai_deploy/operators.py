@@ -15,6 +15,7 @@ from monai.transforms import Compose
 
 from bundle.data.readers import read_fundus, read_oct
 from bundle.deploy.answer import answer
+from bundle.deploy.intervals import intervals_of
 from bundle.errors import InputError
 from bundle.reporting.atomic import write_json_atomic
 
@@ -109,11 +110,11 @@ class JsonWriterOperator(Operator):
 
     Args:
         folder: where to; made when missing.
-        model_version: is written with each answer.
+        model: its description, see `bundle.deploy.monai_deploy.model_file.model_description`.
     """
 
-    def __init__(self, fragment: Fragment, *args: Any, folder: Path, model_version: str, **kwargs: Any) -> None:
-        self._folder, self._model_version = folder, model_version
+    def __init__(self, fragment: Fragment, *args: Any, folder: Path, model: dict[str, Any], **kwargs: Any) -> None:
+        self._folder, self._model_version, self._intervals = folder, model["model_version"], intervals_of(model)
         super().__init__(fragment, *args, **kwargs)
 
     def setup(self, spec: OperatorSpec) -> None:
@@ -123,4 +124,5 @@ class JsonWriterOperator(Operator):
     def compute(self, op_input: Any, op_output: Any, context: Any) -> None:
         eye = op_input.receive("eye")["eye"]
         subsets_db = np.asarray(op_input.receive("pred")).reshape(3).tolist()
-        write_json_atomic(self._folder / f"{eye}.json", answer(subsets_db, eye, self._model_version))
+        content = answer(subsets_db, eye, self._model_version, self._intervals)
+        write_json_atomic(self._folder / f"{eye}.json", content)

@@ -20,9 +20,9 @@ def answer(prediction: dict[str, Any]) -> dict[str, Any]:
 
     prediction: of `Predictor.predict`.
 
-    `md_db`, `stage`, `eye`, `modalities` and `model_version` are the prediction's. `md_oct_db` and `md_fundus_db` are
-    the estimates from one image alone, None where it is missing. `interval_db` and `quality_flags` are None: not
-    computed by this version, which is not the same as "no flag was raised".
+    `md_db`, `interval_db`, `interval_level`, `stage`, `eye`, `modalities` and `model_version` are the prediction's.
+    `md_oct_db` and `md_fundus_db` are the estimates from one image alone, None where it is missing. `quality_flags` is
+    None: not computed by this version, which is not the same as "no flag was raised".
     """
     alone = {f"md_{name}_db": prediction.get(f"md_{name}_db") for name in MODALITIES}
     if len(prediction["modalities"]) == 1:
@@ -31,11 +31,12 @@ def answer(prediction: dict[str, Any]) -> dict[str, Any]:
         "model": MODEL,
         "model_version": prediction["model_version"],
         "md_db": prediction["md_db"],
+        "interval_db": prediction["interval_db"],
+        "interval_level": prediction["interval_level"],
         "stage": prediction["stage"],
         "eye": prediction["eye"],
         "modalities": prediction["modalities"],
         **alone,
-        "interval_db": None,
         "quality_flags": None,
     }
 

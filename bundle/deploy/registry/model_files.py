@@ -20,8 +20,9 @@ from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from numpy.typing import NDArray
 
 from bundle.deploy.inputs import input_shapes
+from bundle.deploy.intervals import intervals_of
 from bundle.deploy.model_folder import DESCRIPTION, WEIGHTS, load_model
-from bundle.deploy.registry.request import COLUMNS, answer
+from bundle.deploy.registry.request import COLUMNS, INTERVAL_COLUMNS, answer
 from bundle.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -56,15 +57,15 @@ def write_model_files(trained: Path, out: Path) -> None:
         )
         _forget_paths(out)
         found = mlflow.pyfunc.load_model(str(out)).predict(example)
-    expected = answer(network, shapes, example)
+    expected = answer(network, shapes, intervals_of(description), example)
     if abs(found[0]["md_db"] - expected[0]["md_db"]) > TOLERANCE_DB:
         raise InputError("the written model does not answer as the network does; are bundle/ and the weights in step?")
 
 
 def signature(shapes: dict[str, tuple[int, ...]]) -> ModelSignature:
-    """Named float32 tensors (eyes, ...) in; MD columns in dB, null where a modality is missing, and two texts out."""
+    """Named float32 tensors (eyes, ...) in; MD and its interval in dB, null where there is none, and two texts out."""
     inputs = [TensorSpec(np.dtype(np.float32), (-1, *shape), key) for key, shape in shapes.items()]
-    columns = [ColSpec(DataType.double, name, required=name == "md_db") for name in COLUMNS]
+    columns = [ColSpec(DataType.double, name, required=name == "md_db") for name in (*COLUMNS, *INTERVAL_COLUMNS)]
     texts = [ColSpec(DataType.string, name) for name in ("stage", "model_version")]
     return ModelSignature(inputs=Schema(inputs), outputs=Schema([*columns, *texts]))
 

@@ -10,6 +10,7 @@ import pytest
 
 from bundle.deploy.export.writers import Batch
 from bundle.deploy.model_folder import save_model
+from tests.deploy.toy_intervals import DESCRIBED
 from tests.toy import FUNDUS_SIZE, KEYS, MODALITIES, OCT_GRID, toy_regressor
 
 GRID = {"oct_grid": list(OCT_GRID), "oct_extent_mm": [6.0, 2.0, 6.0], "fundus_size": FUNDUS_SIZE}
@@ -24,7 +25,7 @@ def random_eyes(
 
 
 def toy_model(folder: Path, modalities: Iterable[str] = MODALITIES) -> Path:
-    save_model(folder, toy_regressor(modalities).eval(), {"version": "0.0.1", **GRID})
+    save_model(folder, toy_regressor(modalities).eval(), {"version": "0.0.1", **GRID, **DESCRIBED})
     return folder
 
 

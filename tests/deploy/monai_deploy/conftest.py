@@ -8,6 +8,7 @@ import torch
 
 from bundle.deploy.model_folder import save_model
 from bundle.networks import ConcatFusion, MDRegressor, PatchStemEncoder
+from tests.deploy.toy_intervals import DESCRIBED
 from tests.dicom_files import canonical, write_opt
 from tests.dicom_header import CANARY
 from tests.dicom_photos import write_op
@@ -30,7 +31,7 @@ def network(oct: bool = True, fundus: bool = True) -> MDRegressor:
 @pytest.fixture(scope="module")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
-    save_model(folder, network(), {"version": "0.0.1", **GRID})
+    save_model(folder, network(), {"version": "0.0.1", **GRID, **DESCRIBED})
     return folder
 
 

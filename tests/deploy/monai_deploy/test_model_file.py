@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from bundle.deploy.intervals import intervals_of
 from bundle.deploy.model_folder import load_model
-from bundle.deploy.monai_deploy.model_file import model_version, write_model_file
+from bundle.deploy.monai_deploy.model_file import model_description, write_model_file
 from bundle.deploy.predictor import Predictor
 from bundle.errors import InputError
 from tests.deploy.monai_deploy.conftest import GRID
@@ -37,8 +38,10 @@ def test_the_archive_holds_the_model_s_own_grids_where_the_sdk_looks(model_file:
     assert [inputs[name]["spatial_shape"] for name in inputs] == [[4, 16, 8], [16, 16]]
 
 
-def test_version_is_the_one_that_predict_prints(model_file: Path, model_folder: Path) -> None:
-    assert model_version(model_file) == Predictor(model_folder).version
+def test_version_and_intervals_are_those_of_predict(model_file: Path, model_folder: Path) -> None:
+    found, predictor = model_description(model_file), Predictor(model_folder)
+    assert found["model_version"] == predictor.version
+    assert intervals_of(found) == predictor.intervals != {}
 
 
 def test_a_renamed_file_is_refused(model_file: Path, tmp_path: Path) -> None:
@@ -46,7 +49,7 @@ def test_a_renamed_file_is_refused(model_file: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.ts"
     other.write_bytes(model_file.read_bytes())
     with pytest.raises(InputError, match="renamed"):
-        model_version(other)
+        model_description(other)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no archive"])
@@ -55,7 +58,7 @@ def test_what_is_no_model_file_is_refused(tmp_path: Path, content: bytes | None)
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(InputError, match="no model file of this bundle"):
-        model_version(path)
+        model_description(path)
 
 
 def test_a_file_is_replaced_only_when_asked(model_file: Path, model_folder: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from bundle.deploy.model_folder import save_model
 from tests.deploy.monailabel.server_process import BOTH, Server
 from tests.deploy.monailabel.studies_folder import CANARY, write_studies
+from tests.deploy.toy_intervals import DESCRIBED
 from tests.toy import FUNDUS_SIZE, OCT_GRID, toy_regressor
 
 
@@ -19,7 +20,7 @@ from tests.toy import FUNDUS_SIZE, OCT_GRID, toy_regressor
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
     grid: dict[str, Any] = {"oct_grid": list(OCT_GRID), "oct_extent_mm": [6.0, 2.0, 6.0], "fundus_size": FUNDUS_SIZE}
-    save_model(folder, toy_regressor().eval(), {"version": "0.0.1", **grid})
+    save_model(folder, toy_regressor().eval(), {"version": "0.0.1", **grid, **DESCRIBED})
     return folder
 
 

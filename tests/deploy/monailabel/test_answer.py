@@ -15,11 +15,12 @@ from bundle.deploy.monailabel.answer import answer, reason
 from bundle.deploy.monailabel.studies import Studies
 from bundle.deploy.predictor import Predictor
 from bundle.errors import InputError
+from tests.deploy.toy_intervals import DESCRIBED, expected_limits_db
 from tests.toy import FUNDUS_SIZE, OCT_GRID, toy_regressor, write_cohort
 
 KEYS = [
-    "model", "model_version", "md_db", "stage", "eye", "modalities", "md_oct_db", "md_fundus_db", "interval_db",
-    "quality_flags",
+    "model", "model_version", "md_db", "interval_db", "interval_level", "stage", "eye", "modalities", "md_oct_db",
+    "md_fundus_db", "quality_flags",
 ]  # fmt: skip
 NAME = "CANARY.Smith-4711"
 
@@ -28,7 +29,7 @@ NAME = "CANARY.Smith-4711"
 def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     folder = tmp_path_factory.mktemp("model")
     grid: dict[str, Any] = {"oct_grid": list(OCT_GRID), "oct_extent_mm": [6.0, 2.0, 6.0], "fundus_size": FUNDUS_SIZE}
-    save_model(folder, toy_regressor().eval(), {"version": "0.0.1", **grid})
+    save_model(folder, toy_regressor().eval(), {"version": "0.0.1", **grid, **DESCRIBED})
     return Predictor(folder)
 
 
@@ -43,7 +44,10 @@ def test_every_set_of_images_gives_the_same_keys(predictor: Predictor, tmp_path:
     assert both["md_fundus_db"] == fundus_alone["md_fundus_db"] == fundus_alone["md_db"]
     assert oct_alone["md_fundus_db"] is None
     assert fundus_alone["md_oct_db"] is None
-    assert both["interval_db"] is both["quality_flags"] is None
+    for one in (both, oct_alone, fundus_alone):
+        assert one["interval_db"] == pytest.approx(expected_limits_db(one["md_db"], one["modalities"]), abs=2e-3)
+        assert one["interval_level"] == 0.9
+        assert one["quality_flags"] is None
 
 
 # ---- reasons ---------------------------------------------------------------------------------------------------------

@@ -18,12 +18,13 @@ from bundle.deploy.registry.store import mlflow_store
 from bundle.reporting.atomic import write_json_atomic
 from bundle.reporting.evaluation import evaluate
 from bundle.reporting.predictions import Predictions
+from tests.deploy.toy_intervals import DESCRIBED
 from tests.toy import FUNDUS_SIZE, OCT_GRID, toy_regressor
 
 N_EYES = 6
 DESCRIPTION = {
     "version": "0.0.1", "oct_grid": list(OCT_GRID), "oct_extent_mm": [6.0, 2.0, 6.0], "fundus_size": FUNDUS_SIZE,
-    "cohort_digest": "c" * 64,
+    "cohort_digest": "c" * 64, **DESCRIBED,
 }  # fmt: skip
 
 

@@ -58,6 +58,9 @@ def test_a_registered_model_is_loaded_by_its_alias_and_answers_as_the_network(tr
         "md_db",
         "md_oct_db",
         "md_fundus_db",
+        "interval_low_db",
+        "interval_high_db",
+        "interval_level",
         "stage",
         "model_version",
     ]

@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from bundle.deploy.inputs import input_shapes
+from bundle.deploy.intervals import intervals_of
 from bundle.deploy.registry.request import MAX_EYES, answer
 from bundle.errors import InputError
+from tests.deploy.toy_intervals import DESCRIBED, expected_limits_db
 from tests.toy import FUNDUS_SIZE, OCT_GRID, toy_regressor
 
 GRIDS = {"oct_grid": list(OCT_GRID), "fundus_size": FUNDUS_SIZE}
@@ -23,7 +25,7 @@ def eyes(n: int = 3) -> dict[str, np.ndarray]:
 
 def ask(inputs: Any, modalities: tuple[str, ...] = ("oct", "fundus")) -> list[dict[str, Any]]:
     network = toy_regressor(modalities).eval()
-    return answer(network, input_shapes(network, GRIDS), inputs)
+    return answer(network, input_shapes(network, GRIDS), intervals_of(DESCRIBED), inputs)
 
 
 def test_answers_are_the_networks_with_none_where_a_modality_is_missing() -> None:
@@ -40,7 +42,17 @@ def test_answers_are_the_networks_with_none_where_a_modality_is_missing() -> Non
     assert [one["md_fundus_db"] is None for one in found] == [False, True, False]
     assert [one["md_oct_db"] is None for one in found] == [False, False, True]
     assert found[1]["md_db"] == found[1]["md_oct_db"]
+    for one, modalities in zip(found, (["oct", "fundus"], ["oct"], ["fundus"]), strict=True):
+        limits_db = [one["interval_low_db"], one["interval_high_db"]]
+        assert limits_db == pytest.approx(expected_limits_db(one["md_db"], modalities), abs=1e-3)
+        assert one["interval_level"] == 0.9
     assert {one["stage"] for one in found} <= {"near-normal", "early", "moderate", "advanced", "severe"}
+
+
+def test_a_model_without_intervals_has_none_in_their_place() -> None:
+    network = toy_regressor().eval()
+    (one,) = answer(network, input_shapes(network, GRIDS), {}, eyes(1))
+    assert one["interval_low_db"] is one["interval_high_db"] is one["interval_level"] is None
 
 
 def test_a_network_of_one_modality_takes_that_one_alone() -> None:

@@ -121,7 +121,7 @@ def test_a_file_is_predicted_through_the_server_as_without_it(
         monkeypatch.setattr(sys, "argv", ["predict", "--model", str(training), "--server", url, *arguments])
         predict.main()
         found, expected = json.loads(capsys.readouterr().out), local.predict(**given)
-        for name in [name for name in expected if name.endswith("_db")]:
+        for name in [name for name in expected if name.endswith("_db")]:  # interval_db is a pair
             assert found[name] == pytest.approx(expected.pop(name), abs=1e-3)  # both are rounded to 0.001
         assert found.items() >= expected.items()
 
