@@ -136,6 +136,9 @@ class CheckpointHandler:
 
     def _start(self, engine: Any) -> None:
         self._stopped = _Stopped(engine)
+        if rank() == 0:
+            for path in self.folder.glob("tmp*"):  # what a killed process was writing; ignite names it so
+                path.unlink(missing_ok=True)
         objects = self.objects(engine)
         saver = _SaveThenRemove(str(self.folder), atomic=True, create_dir=True, require_empty=False)
         self._checkpoint = Checkpoint(

@@ -11,10 +11,10 @@ NAN = math.nan
 
 
 def test_both_images_give_three_figures() -> None:
-    assert answer([-7.12345, -9.0, -2.5], "OD", "1", {}) == {
+    assert answer([-7.12345, -9.01234, -2.56789], "OD", "1", {}) == {
         "md_db": -7.123, "interval_db": None, "interval_level": None, "stage": "moderate", "eye": "OD",
         "modalities": ["oct", "fundus"],
-        "md_oct_db": -9.0, "md_fundus_db": -2.5, "model_version": "1",
+        "md_oct_db": -9.012, "md_fundus_db": -2.568, "model_version": "1",
     }  # fmt: skip
 
 

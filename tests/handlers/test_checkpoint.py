@@ -120,6 +120,15 @@ def test_a_checkpoint_that_somebody_deleted_is_not_missed(tmp_path: Path) -> Non
     assert checkpoints(tmp_path) == ["checkpoint_epoch=3.pt", "checkpoint_epoch=4.pt"]
 
 
+def test_what_a_killed_process_was_writing_is_removed(tmp_path: Path) -> None:
+    training(tmp_path, max_epochs=1).run()
+    (tmp_path / "checkpoints" / "tmpkilled").write_bytes(b"half")
+    training(tmp_path, max_epochs=2, resume=str(tmp_path)).run()
+    assert {path.name for path in (tmp_path / "checkpoints").iterdir()} == {
+        "checkpoint_epoch=1.pt", "checkpoint_epoch=2.pt"
+    }  # fmt: skip
+
+
 def test_save_interval_resumes_from_the_last_saved_epoch(straight: Any, tmp_path: Path) -> None:
     """The epoch after the checkpoint is trained again, and its row replaced."""
     training(tmp_path, max_epochs=3, save_interval=2).run()
