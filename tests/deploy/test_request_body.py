@@ -34,6 +34,12 @@ def test_a_body_of_exactly_the_limit_is_read_whole() -> None:
     assert read(Client(b"01234", b"56789")) == b"0123456789"
 
 
+def test_a_message_that_does_not_say_whether_more_follows_is_the_last() -> None:
+    client = Client(b"0123")
+    del client.messages[0]["more_body"]
+    assert read(client) == b"0123"
+
+
 @pytest.mark.parametrize("parts", [(b"0123456789a",), (b"01234", b"56789", b"a")])
 def test_one_byte_more_is_too_large_and_was_still_taken_from_the_client(parts: tuple[bytes, ...]) -> None:
     client = Client(*parts)
