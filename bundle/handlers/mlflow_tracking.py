@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import logging
 import math
-import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,14 +16,13 @@ from ignite.engine import Engine, Events
 from monai.handlers import MLFlowHandler
 
 from bundle.engines.distributed import rank
-from bundle.reporting.provenance import commit_of_code
-from bundle.reporting.tracking_server import shorten_waits
+from bundle.reporting.provenance import git_tags
+from bundle.reporting.tracking_server import Attempts, shorten_waits
 
 logger = logging.getLogger(__name__)
 NOT_ARTIFACTS = ("checkpoints",)
 EVERY_ROW_HAS = "lr"
 UNKNOWN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # no such run, or one that was deleted
-PAUSE_S, PAUSE_SHARE = 30.0, 20.0  # after a failure: at least so long, and 20 times what it took
 
 
 class MLflowTrackingHandler(MLFlowHandler):
@@ -66,7 +64,7 @@ class MLflowTrackingHandler(MLFlowHandler):
         self._resumed_run: str | None = None
         self._asked_for_run, self._described = False, False
         self._steps_there: set[int] | None = None  # None: not known, ask before sending
-        self._silent, self._not_before = False, 0.0
+        self._attempts = Attempts()
         if not self.enabled:
             return
         if tracking_uri.startswith("sqlite:///"):
@@ -87,25 +85,12 @@ class MLflowTrackingHandler(MLFlowHandler):
         engine.add_event_handler(Events.EXCEPTION_RAISED, self._fail)
 
     def _attempt(self, engine: Engine, work: Callable[[Any], None], last: bool = False) -> None:
-        """Do the work unless the server failed a moment ago; a failure is told and changes nothing of the training."""
-        start = time.monotonic()
-        if start < self._not_before and not last:
-            return
-        try:
-            work(engine)
-        except Exception as error:
-            took = time.monotonic() - start
-            self._not_before = time.monotonic() + max(PAUSE_S, PAUSE_SHARE * took)
-            self._steps_there = None
-            if last or not self._silent:
-                reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-                logger.warning("MLflow: %s; %s", reason, self._consequence(last))
-            self._silent = True
-
-    def _consequence(self, last: bool) -> str:
+        """Do the work; a failure changes nothing of the training."""
+        consequence = "the training goes on, and what is missing is sent when it answers"
         if last:
-            return f"resume={self.output_dir} sends what is missing, once it answers"
-        return "the training goes on, and what is missing is sent when it answers"
+            consequence = f"resume={self.output_dir} sends what is missing, once it answers"
+        if not self._attempts.run(lambda: work(engine), consequence, last):
+            self._steps_there = None
 
     def _ensure_run(self, engine: Engine) -> None:
         if self.cur_run is None:
@@ -163,7 +148,7 @@ class MLflowTrackingHandler(MLFlowHandler):
             if step not in self._steps_there:
                 self._log_metrics(values, step=step)
                 self._steps_there.add(step)
-        self._silent = False
+        self._attempts.over()
 
     def _finish(self, engine: Engine) -> None:
         self._send_rows(engine)
@@ -199,9 +184,3 @@ class MLflowTrackingHandler(MLFlowHandler):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._resumed_run = state.get("run_id")
-
-
-def git_tags() -> dict[str, str]:
-    """Commit of the code that runs, and whether it was changed since; empty outside of a checkout."""
-    state = commit_of_code()
-    return {} if state is None else {"git_commit": state[0], "git_changed": str(state[1]).lower()}

@@ -14,6 +14,12 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def git_tags() -> dict[str, str]:
+    """`git_commit` and `git_changed` ("true" or "false") of the code that runs; empty outside of a git checkout."""
+    state = commit_of_code()
+    return {} if state is None else {"git_commit": state[0], "git_changed": str(state[1]).lower()}
+
+
 def commit_of_code() -> tuple[str, bool] | None:
     """The commit (40 digits) of the code that runs and whether its files in bundle/ or configs/ differ from it.
 

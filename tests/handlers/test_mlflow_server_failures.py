@@ -11,7 +11,7 @@ import pytest
 from ignite.engine import Events
 from mlflow.exceptions import MlflowException
 
-from bundle.handlers import mlflow_tracking
+from bundle.reporting import tracking_server
 from tests.handlers.test_mlflow_tracking import runs, steps, tracked, uri
 from tests.toy import largest_difference
 
@@ -47,8 +47,8 @@ class Flaky:
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """The next epoch may ask again."""
-    monkeypatch.setattr(mlflow_tracking, "PAUSE_S", 0.0)
-    monkeypatch.setattr(mlflow_tracking, "PAUSE_SHARE", 0.0)
+    monkeypatch.setattr(tracking_server, "PAUSE_S", 0.0)
+    monkeypatch.setattr(tracking_server, "PAUSE_SHARE", 0.0)
 
 
 def flaky(uri: str, folder: Path, **settings: Any) -> tuple[Any, Flaky]:
@@ -110,7 +110,7 @@ def test_a_finished_training_sends_what_is_missing_when_it_is_resumed(
 ) -> None:
     trainer, server = flaky(uri, tmp_path / "run", max_epochs=4)
     down_between(trainer, server, first, 99)
-    with caplog.at_level(logging.WARNING, logger="bundle.handlers.mlflow_tracking"):
+    with caplog.at_level(logging.WARNING, logger="bundle.reporting.tracking_server"):
         trainer.run()
     told = [record.getMessage() for record in caplog.records]
     assert told == [
@@ -141,7 +141,7 @@ def test_a_training_without_its_server_is_the_same_training(uri: str, tmp_path: 
 def test_a_server_that_is_down_is_not_asked_at_every_epoch(
     uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mlflow_tracking, "PAUSE_S", 3600.0)
+    monkeypatch.setattr(tracking_server, "PAUSE_S", 3600.0)
     trainer, server = flaky(uri, tmp_path / "run", max_epochs=4)
     server.down = True
     trainer.run()

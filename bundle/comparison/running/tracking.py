@@ -25,8 +25,8 @@ from bundle.comparison.running.tracked import (
     tracking_uri,
 )
 from bundle.reporting.atomic import write_json_atomic
-from bundle.reporting.provenance import commit_of_code
-from bundle.reporting.tracking_server import shorten_waits
+from bundle.reporting.provenance import git_tags
+from bundle.reporting.tracking_server import reason, shorten_waits
 
 SQLITE = "sqlite:///"
 ID_FILE = (
@@ -68,8 +68,7 @@ class StudyTracking:
             work()
         except Exception as error:
             self._parent = None
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            tqdm.write(f"warning: MLflow: {reason[:200]}; going on without tracking", file=sys.stderr)
+            tqdm.write(f"warning: MLflow: {reason(error)}; going on without tracking", file=sys.stderr)
 
     def _open(self) -> None:
         shorten_waits()
@@ -100,12 +99,10 @@ class StudyTracking:
     def _tags(self) -> dict[str, str]:
         """What may differ when a study goes on, and what produced it."""
         record = json.loads((self.study.out / STUDY_FILE).read_text(encoding="utf-8"))
-        state = commit_of_code()
-        git = {} if state is None else {"git_commit": state[0], "git_changed": str(state[1]).lower()}
         return {
             "methods": " ".join(self.study.methods), "seeds": " ".join(map(str, self.study.seeds)),
             "reference": self.study.reference, "cohort_digest": record["cohort"],
-            "command": public_command(shlex.join(sys.orig_argv))[:5000], **git,
+            "command": public_command(shlex.join(sys.orig_argv))[:5000], **git_tags(),
         }  # fmt: skip
 
     def _log_cell(self, cell: Cell) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bundle.deploy.registry.request import MAX_EYES
 from bundle.deploy.registry.trained import TrainedModel
-from bundle.reporting.provenance import commit_of_code
+from bundle.reporting.provenance import git_tags
 
 INTENDED_USE = "Research only. Not a medical device; not for decisions about a patient."
 FIGURES = ("mse", "mae", "r2", "ccc", "bias", "balanced_mse", "oct_mse", "fundus_mse")
@@ -24,9 +24,7 @@ def version_tags(trained: TrainedModel) -> dict[str, str]:
     found |= {f"test_{name}": trained.figures[name] for name in FIGURES if name in trained.figures}
     if trained.run:
         found["training_git_commit"] = trained.run.data.tags.get("git_commit")
-    commit = commit_of_code()
-    if commit:  # of the code that goes into the model with the weights
-        found |= {"git_commit": commit[0], "git_changed": str(commit[1]).lower()}
+    found |= git_tags()  # of the code that goes into the model with the weights
     return {name: str(value) for name, value in found.items() if value is not None}
 
 
