@@ -152,3 +152,14 @@ def test_comparison_tells_the_largest_difference_and_a_lost_answer() -> None:
     found[3, 2] = np.nan
     assert largest_difference_db(found, expected) == float("inf")
     assert largest_difference_db(found[:3], expected) == float("inf")
+
+
+def test_every_subset_goes_through_many_eyes_at_a_time_and_one_at_a_time() -> None:
+    network, eyes, sizes = toy_regressor().eval(), random_eyes(4), []
+
+    def answer(batch: writers.Batch) -> Any:
+        sizes.append(len(batch["image"]))
+        return np.zeros((len(batch["image"]), 3), np.float32)
+
+    assert [line.batch_size for line in compare(answer, network, eyes)] == [32, 1] * 4
+    assert sizes == [4, 1, 1, 1, 1] * 4
