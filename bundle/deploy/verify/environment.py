@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sys
 import venv
 from pathlib import Path
@@ -12,6 +13,7 @@ from bundle.deploy.interpreter import interpreter_of
 from bundle.deploy.verify import process
 from bundle.deploy.verify.metadata import EXACT, pins, read_metadata
 from bundle.deploy.verify.outcome import Failed
+from bundle.errors import InputError
 
 MARKER = "verified_pins.txt"
 
@@ -40,11 +42,15 @@ class Environment:
     Args:
         folder: of the package.
         where: of the environment; None is a folder in the user's cache.
-        python: an interpreter that exists and is to be used instead; nothing is installed.
+        python: an interpreter that exists and is to be used instead, a path or a command; nothing is installed.
+
+    Raises:
+        InputError: there is no such interpreter.
     """
 
     def __init__(self, folder: Path, where: Path | None = None, python: str | None = None) -> None:
-        self.folder, self.where, self.given = folder, where, python
+        self.folder, self.where = folder, where
+        self.given = python and _found(python)
 
     def python(self) -> str:
         """The interpreter's path, in an environment that has the pins.
@@ -72,3 +78,13 @@ class Environment:
         process.run([str(python), "-m", "pip", "check"], cwd=where)
         wanted.replace(marker)
         return str(python)
+
+
+def _found(python: str) -> str:
+    """The whole path, as the checks run elsewhere; a link is not followed, since that would leave its environment."""
+    path = shutil.which(python)
+    if path is None:
+        raise InputError(
+            f"--python: found no program {python}; give the path of an interpreter, such as .venv/bin/python"
+        )
+    return os.path.abspath(path)

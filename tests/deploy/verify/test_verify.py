@@ -38,6 +38,18 @@ def change(folder: Path, **values: object) -> None:
     (folder / METADATA).write_text(json.dumps({key: value for key, value in content.items() if value != "absent"}))
 
 
+def test_an_interpreter_is_found_from_here_and_kept_as_a_link(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The checks run elsewhere, and what a link leads to would not be in its environment."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").symlink_to(sys.executable)
+    monkeypatch.chdir(tmp_path)
+    assert Environment(whole, python="bin/python").python() == str(tmp_path / "bin" / "python")
+    with pytest.raises(InputError, match="found no program bin/snake"):
+        Environment(whole, python="bin/snake")
+
+
 def test_a_whole_package_passes_from_any_folder(whole: Path, tmp_path: Path) -> None:
     before = sorted(whole.rglob("*"))
     done = subprocess.run(
