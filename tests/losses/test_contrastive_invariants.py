@@ -174,6 +174,9 @@ def test_unfitted_loss_that_needs_the_density_says_fit(z, md_db):
         AdaptiveMarginContrastiveLoss()(z, md_db)
 
 
+ENDLESS = ("temperature", "margin", "margin_power", "margin_cap", "rarity_power", "anchor_power")
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -190,6 +193,7 @@ def test_unfitted_loss_that_needs_the_density_says_fit(z, md_db):
         ("targets", "firm"),
         ("denominator", "none"),
         ("similarity", "dot"),
+        *((name, math.inf) for name in ENDLESS),
     ],
 )
 def test_an_argument_outside_its_range_is_named(name, value):

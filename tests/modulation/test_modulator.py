@@ -100,7 +100,14 @@ def test_powers_of_zero_and_no_modulation_are_one():
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("error_power", -1.0), ("sharpness_power", math.nan), ("k_max", 1.0), ("error_floor", 0.0)]
+    ("name", "value"),
+    [
+        ("error_power", -1.0),
+        ("sharpness_power", math.nan),
+        ("k_max", 1.0),
+        ("error_floor", 0.0),
+        *((name, math.inf) for name in ("error_power", "sharpness_power", "k_max", "error_floor")),
+    ],
 )
 def test_an_argument_outside_its_range_is_named(name, value):
     with pytest.raises(InputError, match=f"^{name}: found"):
