@@ -143,6 +143,11 @@ def test_every_md_within_the_limits_is_accepted(write: Write, md_db: str) -> Non
     assert read_manifest(write(f"p,OD,a.npz,,{md_db}"))[0].md_db == float(md_db)
 
 
+@pytest.mark.parametrize("age", ["0", "120"])
+def test_the_ends_of_the_range_of_ages_are_ages(write: Write, age: str) -> None:
+    assert read_manifest(write(f"p1,OD,a.npz,a.png,-3,{age}", head=HEAD + ",age"))[0].age == float(age)
+
+
 @pytest.mark.parametrize(
     ("column", "value", "words"),
     [

@@ -169,6 +169,7 @@ def test_clipping_bounds_the_joint_gradient() -> None:
 def test_compile_and_contradicting_heads_are_refused() -> None:
     with pytest.raises(ValueError, match="compile"):
         toy_trainer(toy_network(), toy_batches(1), compile=True)
+    toy_trainer(toy_network(["oct"]), toy_batches(1), unimodal_weight=0.0)  # its one head is the answer, no probe
     for probe_heads, beta in ((True, 0.5), (False, 0.0)):
         with pytest.raises(ValueError, match="probe_heads"):
             toy_trainer(toy_network(probe_heads=probe_heads), toy_batches(1), unimodal_weight=beta)

@@ -126,6 +126,11 @@ def test_a_single_patient_has_no_interval() -> None:
     assert found.format() == "2.50"
 
 
+def test_two_patients_have_one() -> None:
+    found = bootstrap_ci("mse", [0.0, 0.0], [1.0, 2.0], [5, 6])
+    assert (found.value, found.low, found.high) == (2.5, 1.0, 4.0)
+
+
 def test_no_eyes_give_nan() -> None:
     assert math.isnan(bootstrap_ci("mse", [], [], []).value)
 
