@@ -20,7 +20,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--model", required=True, metavar="DIR", help="folder of a model, for example eval/latest")
     parser.add_argument("--oct", metavar="FILE", help="OCT volume: NIfTI, NPZ or a folder of B-scans")
     parser.add_argument("--fundus", metavar="FILE", help="fundus photograph: PNG, JPEG or TIFF")
-    parser.add_argument("--eye", choices=("OD", "OS"), help="right or left; needed when the files do not say")
+    parser.add_argument(
+        "--eye", choices=("OD", "OS"), help="right or left; needed when neither header nor name of a file says"
+    )
     parser.add_argument("--manifest", metavar="CSV", help="predict every row of a manifest instead")
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda, mps")
     parser.add_argument(

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from monai.bundle import ConfigParser
 
+from bundle.data.laterality import check_laterality, eye_in_file_name
 from bundle.data.readers import read_fundus, read_oct
 from bundle.deploy.answer import answer
 from bundle.deploy.inputs import KEYS
@@ -17,6 +18,7 @@ from bundle.errors import InputError, find_input_error
 
 INFERENCE_CONFIG = Path(__file__).resolve().parents[2] / "configs" / "inference.yaml"
 GRID_KEYS = ("oct_grid", "oct_extent_mm", "fundus_size")
+NAME = "the file's name"
 MOST = 4096  # voxels, mm or pixels on an axis: a larger number would only exhaust the memory
 
 
@@ -47,10 +49,11 @@ class Predictor:
 
         Args:
             oct, fundus: paths; at least one.
-            eye: "OD" or "OS"; None takes it from the files.
+            eye: "OD" or "OS"; None takes it from the files' headers and names.
 
         Raises:
-            InputError: no image, a modality that the model does not read, an unreadable file, or an unknown eye.
+            InputError: no image, a modality that the model does not read, an unreadable file, an unknown eye, or one
+                that a header or a name contradicts.
         """
         paths = {"oct": oct, "fundus": fundus}
         given = [name for name, path in paths.items() if path]
@@ -60,6 +63,8 @@ class Predictor:
             raise InputError(f"predict: found {found}; this model reads {' and '.join(self.network.modalities)}")
         item: dict[str, Any] = {KEYS[name]: str(paths[name]) for name in used}
         item["eye"] = eye or self._eye_of(oct, fundus)
+        for name in used:
+            check_laterality({"row": None, "eye": item["eye"]}, eye_in_file_name(Path(item[KEYS[name]])), NAME)
         batch = self._prepare(item)
         image, photo = (batch[key][None].to(self.device) for key in ("image", "fundus"))
         subsets_db = self.network.predict_subsets(image, photo)[0].tolist()
@@ -83,6 +88,7 @@ class Predictor:
     def _eye_of(oct: str | None, fundus: str | None) -> str:
         found = {read_oct(oct).laterality} if oct else set()
         found |= {read_fundus(fundus).laterality} if fundus else set()
+        found |= {eye_in_file_name(Path(path)) for path in (oct, fundus) if path}
         found.discard(None)
         if len(found) != 1:
             raise InputError(f"eye: the files say {sorted(map(str, found)) or 'nothing'}; give --eye OD or --eye OS")

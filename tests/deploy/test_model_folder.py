@@ -1,6 +1,7 @@
 """A saved model: whole or not at all, plain data, and nothing in it is run."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,22 @@ def test_what_cannot_be_predicted_is_refused(folder: Path, cohort: Path, tmp_pat
     save_model(tmp_path / "oct", toy_regressor(["oct"]), {"version": "0.0.1", **GRID})
     with pytest.raises(InputError, match="this model reads oct"):
         Predictor(tmp_path / "oct").predict(fundus=str(cohort / "fundus0.png"), eye="OD")
+
+
+def test_the_eye_of_a_file_s_name_counts_and_must_not_be_contradicted(
+    folder: Path, cohort: Path, tmp_path: Path
+) -> None:
+    predictor = Predictor(folder)
+    paths = {eye: shutil.copy(cohort / "fundus0.png", tmp_path / f"17_{eye}_1.png") for eye in ("OD", "OS")}
+    assert predictor.predict(fundus=str(paths["OS"]))["eye"] == "OS"
+    oct_of_right = str(cohort / "oct0.npz")
+    assert predictor.predict(oct=oct_of_right, fundus=str(paths["OD"]))["eye"] == "OD"
+    with pytest.raises(InputError, match="found OD, but the file's name says OS"):
+        predictor.predict(fundus=str(paths["OS"]), eye="OD")
+    with pytest.raises(InputError, match=r"the files say \['OD', 'OS'\]"):
+        predictor.predict(oct=oct_of_right, fundus=str(paths["OS"]))
+    with pytest.raises(InputError, match="found OD, but the file's name says OS"):
+        predictor.predict(oct=oct_of_right, fundus=str(paths["OS"]), eye="OD")
 
 
 def test_a_grey_photograph_is_converted(folder: Path, tmp_path: Path) -> None:
