@@ -76,6 +76,7 @@ def test_the_oct_encoders_conv3d_weights_are_modulated(apply_to):
     assert_conv3d_moves_k_times_as_far(OGMModulator(alpha=0.3), apply_to)
 
 
-def test_a_negative_alpha_is_named():
+@pytest.mark.parametrize("alpha", [-0.1, math.inf, math.nan])
+def test_an_alpha_outside_its_range_is_named(alpha):
     with pytest.raises(InputError, match=r"^alpha: found"):
-        OGMModulator(alpha=-0.1)
+        OGMModulator(alpha=alpha)

@@ -157,6 +157,18 @@ def test_sources_of_the_spacing_between_bscans(tmp_path: Path, between: list[str
     assert_reads(tmp_path / "scan", canonical())
 
 
+@pytest.mark.parametrize("absent", ["PlanePositionSequence", "PlaneOrientationSequence"])
+def test_half_a_position_places_nothing(tmp_path: Path, absent: str) -> None:
+    """The number in the stack then gives the order."""
+
+    def change(dataset: pydicom.Dataset) -> None:
+        for frame in dataset.PerFrameFunctionalGroupsSequence:
+            delattr(frame, absent)
+
+    write_opt(tmp_path / "scan", canonical(), SPACING_MM, stored=SCRAMBLED, change=change)
+    assert_reads(tmp_path / "scan", canonical())
+
+
 def test_positions_win_over_thickness(tmp_path: Path) -> None:
     def thick(dataset: pydicom.Dataset) -> None:
         dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].SliceThickness = 0.015
