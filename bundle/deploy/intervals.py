@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,11 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bundle.data.manifest_cells import MD_RANGE_DB
 from bundle.deploy.model_folder import DESCRIPTION, WEIGHTS, check_weights, read_description
 from bundle.errors import InputError
-from bundle.metrics import PredictionInterval
+from bundle.metrics import PredictionInterval, fit_prediction_interval, patients_needed
 from bundle.metrics.arrays import FloatArray
+from bundle.reporting.predictions import Predictions
 
+logger = logging.getLogger(__name__)
 INTERVALS = "prediction_interval"  # the key in model.json
 NUMBERS = ("lower_db", "upper_db", "slope")
 Intervals = Mapping[str, PredictionInterval]  # by the modalities of an answer: "oct+fundus", "oct", "fundus"
@@ -49,6 +53,29 @@ def intervals_of(description: Mapping[str, Any]) -> Intervals:
         }
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{DESCRIPTION}: {INTERVALS} is not what training writes; train again") from error
+
+
+def fit_intervals(eyes: Predictions, level: float) -> Intervals:
+    """An interval for each subset of modalities that eyes have an answer from; too few patients are a warning.
+
+    Args:
+        eyes: labelled, and not trained on.
+        level: see `fit_prediction_interval`.
+    """
+    intervals = {}
+    for name, pred_db in eyes.pred_db.items():
+        here = np.isfinite(pred_db)
+        if not here.any():
+            continue  # the network lacks the modality, or no eye has it
+        found = fit_prediction_interval(pred_db[here], eyes.label_db[here], eyes.patient[here], level, MD_RANGE_DB)
+        if found is not None:
+            intervals[name] = found
+            continue
+        logger.warning(
+            "no interval for the answer from %s: found %d patients with it, a level of %g needs %d; "
+            "more patients, or a lower level", name, np.unique(eyes.patient[here]).size, level, patients_needed(level),
+        )  # fmt: skip
+    return intervals
 
 
 def intervals_beside(weights: str | Path) -> Intervals:

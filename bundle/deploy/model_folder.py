@@ -18,6 +18,7 @@ from bundle.weights import load_weights_only
 WEIGHTS, DESCRIPTION = "model.pt", "model.json"
 TEST_METRICS = "test/metrics.json"  # the report of the training's own test, beside them in a run's folder
 FORMAT = 1
+OF_THE_FILE = ("format", "network", "weights_sha256")
 
 
 def save_model(folder: str | Path, network: MDRegressor, description: dict[str, Any]) -> Path:
@@ -26,7 +27,8 @@ def save_model(folder: str | Path, network: MDRegressor, description: dict[str, 
     Args:
         folder: made when missing.
         network: its spec (constructor arguments, no code) and state dict are saved.
-        description: plain values, for example the input grids, the version and the validation score.
+        description: plain values, for example the input grids, the version and the validation score; or the content of
+            an earlier model.json, whose entries about that file itself are written anew.
 
     Returns:
         The path of model.pt.
@@ -38,7 +40,7 @@ def save_model(folder: str | Path, network: MDRegressor, description: dict[str, 
     content = {
         "format": FORMAT,
         "network": network.spec(),  # type: ignore[operator]
-        **description,
+        **{key: value for key, value in description.items() if key not in OF_THE_FILE},
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
     }
     path = write_bytes_atomic(folder / WEIGHTS, weights)

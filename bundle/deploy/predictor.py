@@ -43,7 +43,6 @@ class Predictor:
             parser[key] = _numbers(key, self.description.get(key))
         self.preprocessing = parser.get_parsed_content("preprocessing")
 
-    @torch.inference_mode()
     def predict(self, oct: str | None = None, fundus: str | None = None, eye: str | None = None) -> dict[str, Any]:
         """One eye, see `bundle.deploy.answer.answer`.
 
@@ -65,10 +64,17 @@ class Predictor:
         item["eye"] = eye or self._eye_of(oct, fundus)
         for name in used:
             check_laterality({"row": None, "eye": item["eye"]}, eye_in_file_name(Path(item[KEYS[name]])), NAME)
+        return answer(self.subsets_db(item), item["eye"], self.version, self.intervals)
+
+    @torch.inference_mode()
+    def subsets_db(self, item: dict[str, Any]) -> list[float]:
+        """(3,) MD in dB from all that is present, from OCT alone, from the photograph alone; NaN where not possible.
+
+        item: of `Cohort.items`.
+        """
         batch = self._prepare(item)
         image, photo = (batch[key][None].to(self.device) for key in ("image", "fundus"))
-        subsets_db = self.network.predict_subsets(image, photo)[0].tolist()
-        return answer(subsets_db, item["eye"], self.version, self.intervals)
+        return list(self.network.predict_subsets(image, photo)[0].tolist())
 
     def _prepare(self, item: dict[str, Any]) -> dict[str, Any]:
         try:

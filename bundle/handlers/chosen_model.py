@@ -15,8 +15,6 @@ from bundle.handlers.predictions import PredictionsHandler
 from bundle.reporting.predictions import Predictions
 from bundle.weights import load_weights_only
 
-FORMAT_KEYS = ("format", "network", "weights_sha256")
-
 
 class ChosenModelHandler(ABC):
     """At COMPLETED, before the test: the validator's network <- the chosen weights, then `fit(network)`.
@@ -62,8 +60,7 @@ class ChosenModelHandler(ABC):
 
     def save(self, network: Any, **more: Any) -> None:
         """Write the model anew, with `more` in model.json."""
-        description = {key: value for key, value in read_description(self.folder).items() if key not in FORMAT_KEYS}
-        save_model(self.folder, network, {**description, **more})
+        save_model(self.folder, network, {**read_description(self.folder), **more})
 
 
 class _Collected(PredictionsHandler):

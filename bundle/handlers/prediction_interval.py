@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
-import numpy as np
-
 from bundle.data import Cohort
-from bundle.data.manifest_cells import MD_RANGE_DB
-from bundle.deploy.intervals import INTERVALS, described
+from bundle.deploy.intervals import INTERVALS, described, fit_intervals
 from bundle.handlers.chosen_model import ChosenModelHandler
 from bundle.losses.arguments import check_number
-from bundle.metrics import fit_prediction_interval, patients_needed
-
-logger = logging.getLogger(__name__)
 
 
 class PredictionIntervalHandler(ChosenModelHandler):
@@ -35,24 +28,6 @@ class PredictionIntervalHandler(ChosenModelHandler):
         super().__init__(validator, cohort, output_dir, enabled=self.level > 0)
 
     def fit(self, network: Any) -> None:
-        eyes, intervals = self.predict(), {}
-        for name, pred_db in eyes.pred_db.items():
-            here = np.isfinite(pred_db)
-            if not here.any():
-                continue  # the network lacks the modality, or no validation eye has it
-            found = fit_prediction_interval(
-                pred_db[here], eyes.label_db[here], eyes.patient[here], self.level, MD_RANGE_DB
-            )
-            if found is None:
-                self._warn(name, np.unique(eyes.patient[here]).size)
-            else:
-                intervals[name] = found
+        intervals = fit_intervals(self.predict(), self.level)
         if intervals:
             self.save(network, **{INTERVALS: described(intervals)})
-
-    def _warn(self, name: str, patients: int) -> None:
-        """Tell which answers have no interval for want of patients."""
-        logger.warning(
-            "no interval for the answer from %s: found %d validation patients with it, a level of %g needs %d; "
-            "more patients, or a lower interval_level", name, patients, self.level, patients_needed(self.level),
-        )  # fmt: skip

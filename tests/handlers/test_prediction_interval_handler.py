@@ -103,12 +103,12 @@ def test_level_0_leaves_the_model_alone(folder: Path) -> None:
 
 def test_too_few_patients_are_told(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     """29 patients have the OCT, 28 both: enough for a level of 27 / 29 = 0.931, not for more."""
-    with caplog.at_level(logging.WARNING, logger="bundle.handlers.prediction_interval"):
+    with caplog.at_level(logging.WARNING, logger="bundle.deploy.intervals"):
         description = fit_intervals(folder, eyes(), level=0.933)
     assert tuple(intervals_of(description)) == ("oct", "fundus")
     assert [record.getMessage() for record in caplog.records] == [
-        "no interval for the answer from oct+fundus: found 28 validation patients with it, a level of 0.933 needs 29; "
-        "more patients, or a lower interval_level"
+        "no interval for the answer from oct+fundus: found 28 patients with it, a level of 0.933 needs 29; "
+        "more patients, or a lower level"
     ]
 
 
