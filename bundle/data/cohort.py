@@ -137,6 +137,11 @@ class Cohort:
         """SHA-256 (hex) of the manifest's content and the split: equal when two runs used the same eyes alike."""
         return digest(self.rows, self._splits)
 
+    @property
+    def eyes_digest(self) -> str:
+        """SHA-256 (hex) of the manifest's content alone, however it is split."""
+        return digest(self.rows, {})
+
     def summary(self) -> str:
         """A table of the splits: examinations, eyes, patients, MD mean and SD, stages, missing modalities."""
         return summarise({name: self._in(name) for name in SPLITS}, self.rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -53,20 +54,17 @@ def fit_own_intervals(
     """Write the model to `out` with intervals fitted on these eyes. Returns how the present ones did on them.
 
     Args:
-        predictor, cohort, split: see `predict_cohort`. The model must not have been trained on these eyes.
+        predictor, cohort, split: see `predict_cohort`. Of the manifest that the model was trained with, only its
+            validation or test split will do.
         out: folder to make.
         level: share of eyes to be inside.
 
     Raises:
-        InputError: the folder exists, the eyes are those the model was trained with, or there are too few patients.
+        InputError: the folder exists, the model was trained on some of the eyes, or there are too few patients.
     """
     if out.exists():
         raise InputError(f"{out}: exists already; give another --out")
-    if cohort.digest == predictor.description.get("cohort_digest"):
-        raise InputError(
-            "manifest: these are the eyes that the model was trained with, and it has intervals of their validation "
-            "split; give eyes that it has not seen"
-        )
+    _check_unseen(predictor.description, cohort, split)
     eyes = predict_cohort(predictor, cohort, split)
     intervals = fit_intervals(eyes, level)
     if not intervals:
@@ -75,3 +73,13 @@ def fit_own_intervals(
     save_model(out, predictor.network, {**predictor.description, INTERVALS: fitted})
     present = next(iter(predictor.intervals.values()), None)
     return None if present is None else coverage_of(eyes, present.level, n_resamples=2000, seed=0)
+
+
+def _check_unseen(description: dict[str, Any], cohort: Cohort, split: str) -> None:
+    same_split = cohort.digest == description.get("cohort_digest")
+    same_eyes = same_split or cohort.eyes_digest == description.get("eyes_digest")
+    if same_eyes and not (same_split and split in ("validation", "test")):
+        raise InputError(
+            "manifest: the model was trained on some of these eyes, and its errors on them are too small; give eyes "
+            "that it has not seen, or --split test of the very split it was trained with"
+        )

@@ -154,9 +154,12 @@ def test_digest_follows_content_and_split_and_not_the_place(write: Write, tmp_pa
     assert digest == Cohort(tmp_path / "data" / "manifest.csv", output_dir=tmp_path / "out").digest
     shutil.copytree(tmp_path / "data", tmp_path / "elsewhere" / "deep")
     assert Cohort(tmp_path / "elsewhere" / "deep" / "manifest.csv").digest == digest
-    assert Cohort(tmp_path / "data" / "manifest.csv", seed=1).digest != digest
+    other_split = Cohort(tmp_path / "data" / "manifest.csv", seed=1)
+    assert other_split.digest != digest
+    assert other_split.eyes_digest == Cohort(tmp_path / "data" / "manifest.csv").eyes_digest != digest
     changed = [*rows[:-1], rows[-1] + "1"]
     assert Cohort(write(changed)).digest != digest
+    assert Cohort(write(changed)).eyes_digest != other_split.eyes_digest
     assert Cohort(write([row + ",Cirrus" for row in rows], HEAD + ",device")).digest != digest
 
 

@@ -77,9 +77,6 @@ def test_what_would_not_be_honest_or_not_be_possible_is_refused(model: Path, man
         fit_own_intervals(predictor, cohort, tmp_path, LEVEL)
     with pytest.raises(InputError, match=r"too few patients for intervals that hold 0\.9"):
         fit_own_intervals(predictor, cohort, tmp_path / "out")
-    predictor.description["cohort_digest"] = cohort.digest
-    with pytest.raises(InputError, match="trained with"):
-        fit_own_intervals(predictor, cohort, tmp_path / "out", LEVEL)
     assert not (tmp_path / "out").exists()
     unlabelled = manifest.read_text().splitlines()
     column = unlabelled[0].split(",").index("md_db")
@@ -88,6 +85,31 @@ def test_what_would_not_be_honest_or_not_be_possible_is_refused(model: Path, man
     path.write_text("\n".join([unlabelled[0], *rows]) + "\n")
     with pytest.raises(InputError, match="no eye with md_db"):
         predict_cohort(predictor, Cohort(path, labels="optional"))
+
+
+@pytest.mark.parametrize(
+    ("seen", "split", "refused"),
+    [
+        ({}, "all", False),
+        ({"cohort_digest": "same"}, "all", True),
+        ({"eyes_digest": "same"}, "all", True),
+        ({"eyes_digest": "same"}, "test", True),
+        ({"eyes_digest": "same", "cohort_digest": "same"}, "train", True),
+        ({"eyes_digest": "same", "cohort_digest": "same"}, "test", False),
+    ],
+)
+def test_eyes_that_trained_the_model_are_refused(
+    model: Path, manifest: Path, tmp_path: Path, seen: dict[str, str], split: str, refused: bool
+) -> None:
+    predictor, cohort = Predictor(model), Cohort(manifest, labels="optional", fractions=(0.1, 0.1, 0.8))
+    digests = {"cohort_digest": cohort.digest, "eyes_digest": cohort.eyes_digest}
+    predictor.description |= {name: digests[name] for name in seen}
+    if refused:
+        with pytest.raises(InputError, match="trained on some of these eyes"):
+            fit_own_intervals(predictor, cohort, tmp_path / "out", 0.3, split)
+    else:
+        fit_own_intervals(predictor, cohort, tmp_path / "out", 0.3, split)
+    assert (tmp_path / "out").exists() != refused
 
 
 def test_the_command(

@@ -20,7 +20,10 @@ DOCS = (
     "registry.md",
 )
 # commands that need nothing but the package: predict one eye, pass the model on, prepare own eyes, check the package
-SCRIPTS = ("predict", "export", "register_model", "serve_model", "make_phantom", "ingest", "doctor", "verify_bundle")
+SCRIPTS = (
+    "predict", "fit_intervals", "export", "register_model", "serve_model", "make_phantom", "ingest", "doctor",
+    "verify_bundle",
+)  # fmt: skip
 # what studies methods or makes the package needs the repository: its tests, its results, its history
 LEFT_OUT = (
     "bundle/comparison", "bundle/baselines", "bundle/deploy/package", "bundle/deploy/versions",
