@@ -34,3 +34,8 @@ def commit_of_code() -> tuple[str, bool] | None:
         return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--", "bundle", "configs"))
     except (OSError, subprocess.SubprocessError):
         return None
+
+
+def cores_in_words() -> str:
+    """`1 core`, `2 cores`."""
+    return "1 core" if cores() == 1 else f"{cores()} cores"

@@ -29,3 +29,9 @@ def test_commit_and_a_change_in_the_code_are_seen(checkout):
 def test_outside_of_a_checkout_nothing_is_claimed(tmp_path, monkeypatch):
     monkeypatch.setattr(provenance, "ROOT", tmp_path)
     assert provenance.commit_of_code() is None
+
+
+@pytest.mark.parametrize(("n", "words"), [(1, "1 core"), (2, "2 cores")])
+def test_cores_in_words(monkeypatch: pytest.MonkeyPatch, n: int, words: str) -> None:
+    monkeypatch.setattr(provenance, "cores", lambda: n)
+    assert provenance.cores_in_words() == words

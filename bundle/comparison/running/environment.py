@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from bundle.reporting.provenance import commit_of_code, cores
+from bundle.reporting.provenance import commit_of_code, cores_in_words
 
 PACKAGES = ("torch", "monai", "pytorch-ignite", "numpy")
 
@@ -20,7 +20,7 @@ def hardware() -> str:
     import torch
 
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    return ", ".join([cpu_model(), f"{cores()} cores", *gpus])
+    return ", ".join([cpu_model(), cores_in_words(), *gpus])
 
 
 def cpu_model() -> str:

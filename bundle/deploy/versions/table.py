@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from bundle.deploy.versions.tests_run import SHOWN
-from bundle.reporting.provenance import cores
+from bundle.reporting.provenance import cores_in_words
 
 HEAD = ("column", "Python", *SHOWN, "passed", "failed", "skipped", "seconds", "date")
 
 
 def hardware() -> str:
     """Cores, architecture and system."""
-    return f"{cores()} cores, CPU ({platform.machine()}, {platform.system()})"
+    return f"{cores_in_words()}, CPU ({platform.machine()}, {platform.system()})"
 
 
 def markdown(results: Mapping[str, Mapping[str, Any]], where: str) -> str:
