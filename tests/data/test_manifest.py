@@ -57,11 +57,11 @@ def test_row_becomes_examination(write: Write, tmp_path: Path) -> None:
 
 
 def test_repr_shows_nothing_personal(write: Write) -> None:
-    path = write(f"{SECRET},OD,a.npz,,-3,77,{SECRET}d,{SECRET}n", head=HEAD + ",age,visit_date,name")
+    path = write(f"{SECRET},OD,a.npz,,-3,77.125,{SECRET}d,{SECRET}n", head=HEAD + ",age,visit_date,name")
     text = repr(read_manifest(path))
     assert "row=2" in text
     assert SECRET not in text
-    assert "77" not in text
+    assert "77.125" not in text
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
