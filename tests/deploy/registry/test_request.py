@@ -88,5 +88,12 @@ def test_a_wrong_request_is_refused_in_one_line(change: dict[str, Any], match: s
     assert "\n" not in str(caught.value)
 
 
+def test_one_damaged_eye_among_others_is_named() -> None:
+    inputs = eyes()
+    inputs["fundus"][1, 0, 0, 0] = NAN
+    with pytest.raises(InputError, match="fundus: eye 1 has values that are not finite"):
+        ask(inputs)
+
+
 def test_the_largest_request_is_answered() -> None:
     assert len(ask(eyes(MAX_EYES))) == MAX_EYES
