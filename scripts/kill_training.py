@@ -22,6 +22,7 @@ import torch
 from tqdm import tqdm
 
 from bundle.errors import InputError, run_main
+from bundle.handlers.checkpoint import checkpoints_in
 from bundle.reporting.history import History
 from bundle.weights import load_weights_only
 
@@ -42,7 +43,7 @@ class Findings:
 
 def checkpoints(run: Path) -> dict[int, Path]:
     """By epoch."""
-    return {int(path.stem.rpartition("=")[2]): path for path in (run / "checkpoints").glob("checkpoint_epoch=*.pt")}
+    return checkpoints_in(run / "checkpoints")
 
 
 def being_written(run: Path) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +9,13 @@ import numpy as np
 from tqdm import tqdm
 
 from bundle.data import Cohort
-from bundle.deploy.intervals import INTERVALS, described, fit_intervals, limits_db
+from bundle.deploy.answered import answered_eyes, with_limits
+from bundle.deploy.intervals import INTERVALS, described, fit_intervals
 from bundle.deploy.model_folder import save_model
 from bundle.deploy.predictor import Predictor
 from bundle.errors import InputError
 from bundle.reporting.coverage import Coverage, coverage_of
-from bundle.reporting.predictions import SUBSETS, Predictions
+from bundle.reporting.predictions import Predictions
 
 
 def predict_cohort(predictor: Predictor, cohort: Cohort, split: str = "all") -> Predictions:
@@ -29,23 +29,14 @@ def predict_cohort(predictor: Predictor, cohort: Cohort, split: str = "all") -> 
     Raises:
         InputError: an image that cannot be used, or no labelled eye that the model can read.
     """
-    numbers: dict[str, int] = {}
-    patient = {one.row: numbers.setdefault(one.patient_id, len(numbers)) for one in cohort.rows}
     items = [item for item in cohort.items(split) if np.isfinite(item["label"])]
-    rows = [(item, predictor.subsets_db(item)) for item in tqdm(items, desc="eyes", disable=None)]
-    rows = [(item, md_db) for item, md_db in rows if np.isfinite(md_db[0])]
-    if not rows:
+    answers = [(item, predictor.subsets_db(item)) for item in tqdm(items, desc="eyes", disable=None)]
+    answers = [(item, subsets_db) for item, subsets_db in answers if np.isfinite(subsets_db[0])]
+    if not answers:
         raise InputError(f"manifest: no eye with md_db and an image that this model reads ({split}); add some")
-    fused, oct_only, fundus_only = np.array([md_db for _, md_db in rows], dtype=np.float64).T
-    both = np.isfinite(oct_only) & np.isfinite(fundus_only)
-    pred_db = dict(zip(SUBSETS, (np.where(both, fused, np.nan), oct_only, fundus_only), strict=True))
-    eyes = Predictions(
-        row=np.array([item["row"] for item, _ in rows]), eye=np.array([item["eye"] for item, _ in rows]),
-        split=np.array([split] * len(rows)), patient=np.array([patient[item["row"]] for item, _ in rows]),
-        label_db=np.array([item["label"] for item, _ in rows]), pred_db=pred_db,
-    )  # fmt: skip
-    low_db, high_db = limits_db(eyes.answer_db, eyes.modalities, predictor.intervals)
-    return replace(eyes, low_db=low_db, high_db=high_db)
+    rows, label_db = [item["row"] for item, _ in answers], np.array([item["label"] for item, _ in answers])
+    eyes = answered_eyes(cohort, rows, label_db, np.array([subsets_db for _, subsets_db in answers]), split)
+    return with_limits(eyes, predictor.intervals)
 
 
 def fit_own_intervals(

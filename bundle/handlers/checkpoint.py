@@ -188,7 +188,12 @@ def find_checkpoint(resume: str) -> Path:
     path = Path(resume)
     if path.is_file():
         return path
-    found = [*path.glob("checkpoint_epoch=*.pt"), *path.glob("checkpoints/checkpoint_epoch=*.pt")]
+    found = checkpoints_in(path) | checkpoints_in(path / "checkpoints")
     if not found:
         raise InputError(f"resume: no checkpoint_epoch=N.pt in {resume}; give a run's folder, for example eval/latest")
-    return max(found, key=lambda file: int(file.stem.rpartition("=")[2]))
+    return found[max(found)]
+
+
+def checkpoints_in(folder: Path) -> dict[int, Path]:
+    """The checkpoints that lie in a folder, by epoch."""
+    return {int(path.stem.rpartition("=")[2]): path for path in folder.glob("checkpoint_epoch=*.pt")}

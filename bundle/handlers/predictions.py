@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,8 @@ import numpy as np
 from ignite.engine import Engine, Events
 
 from bundle.data import Cohort
-from bundle.deploy.intervals import intervals_beside, limits_db
+from bundle.deploy.answered import answered_eyes, with_limits
+from bundle.deploy.intervals import intervals_beside
 from bundle.errors import InputError
 from bundle.reporting.predictions import Predictions
 
@@ -81,13 +81,9 @@ class PredictionsHandler:
         if not intervals:
             return predictions
         self.interval_level = next(iter(intervals.values())).level
-        low_db, high_db = limits_db(predictions.answer_db, predictions.modalities, intervals)
-        return replace(predictions, low_db=low_db, high_db=high_db)
+        return with_limits(predictions, intervals)
 
     def _table(self) -> Predictions:
-        numbers: dict[str, int] = {}
-        patient = {one.row: numbers.setdefault(one.patient_id, len(numbers)) for one in self.cohort.rows}
-        eye = {one.row: one.eye for one in self.cohort.rows}
         values = {key: np.array(column, dtype=np.float64) for key, column in self._values.items()}
         unread = np.array(self._rows)[np.isnan([values[key] for key in KEYS.values()]).all(axis=0)].tolist()
         if unread:
@@ -95,13 +91,5 @@ class PredictionsHandler:
                 f"manifest rows {unread[:10]}{' and more' if len(unread) > 10 else ''}: no image that this network "
                 "reads; leave these eyes out of the manifest, or use a network for their modality"
             )
-        both = np.isfinite(values["pred_oct"]) & np.isfinite(values["pred_fundus"])
-        values["pred"] = np.where(both, values["pred"], np.nan)
-        return Predictions(
-            row=np.array(self._rows, dtype=np.int64),
-            eye=np.array([eye[row] for row in self._rows]),
-            split=np.array([self.split or self.cohort.splits[row] for row in self._rows]),
-            patient=np.array([patient[row] for row in self._rows], dtype=np.int64),
-            label_db=values["label"],
-            pred_db={subset: values[key] for subset, key in KEYS.items()},
-        )
+        subsets_db = np.stack([values[key] for key in KEYS.values()], axis=1)
+        return answered_eyes(self.cohort, self._rows, values["label"], subsets_db, self.split)

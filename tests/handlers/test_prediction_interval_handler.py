@@ -23,31 +23,26 @@ from tests.handlers.validated import (
     answers,
     cohort_of,
     contents,
-    end_of_training,
-    evaluator,
+    end_with,
     eyes,
+    folder,
 )
 from tests.toy import toy_batches, toy_regressor
+
+__all__ = ["folder"]
 
 LEVEL = 0.8
 
 
 def fit_intervals(folder: Path, batch: dict[str, Any], level: float = LEVEL, cohort: Cohort | None = None) -> dict:
-    """A training's end, with a network whose weights are not the chosen ones. Returns model.json."""
-    validator = evaluator(toy_regressor(load_model(folder)[0].modalities, seed=7), batch)
-    end_of_training(PredictionIntervalHandler(validator, cohort or cohort_of(batch), str(folder), level))
+    """Returns model.json."""
+    end_with(PredictionIntervalHandler, folder, batch, cohort, level=level)
     description: dict = json.loads((folder / "model.json").read_text())
     return description
 
 
 def numbers(interval: PredictionInterval) -> list[float]:
     return [getattr(interval, name) for name in ("level", *NUMBERS)]
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    save_model(tmp_path, toy_regressor().eval(), EXTRA)
-    return tmp_path
 
 
 def test_each_subset_has_the_interval_of_the_chosen_models_answers(folder: Path) -> None:
@@ -74,8 +69,7 @@ def test_after_a_recalibration_it_is_that_of_the_recalibrated_answers(folder: Pa
     batch = eyes()
     label = batch["label"].double().numpy().ravel()[VALIDATION]
     plain = intervals_of(fit_intervals(folder, batch))["oct"]
-    validator = evaluator(toy_regressor(seed=7), batch)
-    end_of_training(RecalibrationHandler(validator, cohort_of(batch), str(folder), penalty=2.0, min_eyes=20))
+    end_with(RecalibrationHandler, folder, batch, None, penalty=2.0, min_eyes=20)
     found = intervals_of(fit_intervals(folder, batch))["oct"]
     pred = answers(load_model(folder)[0], batch, VALIDATION)["oct"]
     here = np.isfinite(pred)

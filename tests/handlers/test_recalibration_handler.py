@@ -27,26 +27,20 @@ from tests.handlers.validated import (
     cohort_of,
     contents,
     end_of_training,
+    end_with,
     evaluator,
     eyes,
+    folder,
 )
 from tests.toy import MEAN_DB, SD_DB, toy_batches, toy_regressor
+
+__all__ = ["folder"]
 
 OPTIONS: dict[str, Any] = {"penalty": 2.0, "min_eyes": 20}
 
 
 def recalibrate(folder: Path, batch: dict[str, Any], cohort: Cohort | None = None, **options: Any) -> MDRegressor:
-    """A training's end, with a network whose weights are not the chosen ones."""
-    chosen = load_model(folder)[0]
-    validator = evaluator(toy_regressor(chosen.modalities, seed=7), batch)
-    end_of_training(RecalibrationHandler(validator, cohort or cohort_of(batch), str(folder), **{**OPTIONS, **options}))
-    return load_model(folder)[0]
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    save_model(tmp_path, toy_regressor().eval(), EXTRA)
-    return tmp_path
+    return end_with(RecalibrationHandler, folder, batch, cohort, **{**OPTIONS, **options})
 
 
 @pytest.mark.parametrize("options", [{}, {"product": False, "lines": False, "penalty": 0.0}], ids=["ridge", "stack"])

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from ignite.engine import Engine
 from monai.engines import PrepareBatchExtraInput, SupervisedEvaluator
@@ -13,10 +14,11 @@ from torch.utils.data import DataLoader
 
 from bundle.data import Cohort
 from bundle.data.examination import Examination
+from bundle.deploy.model_folder import load_model, save_model
 from bundle.engines.subset_inferer import SubsetInferer
 from bundle.networks import MDRegressor
 from bundle.transforms import SplitSubsetsd
-from tests.toy import toy_batches
+from tests.toy import toy_batches, toy_regressor
 
 SUBSETS = ("oct+fundus", "oct", "fundus")
 N_VALIDATION, N_TEST = 30, 10
@@ -65,6 +67,20 @@ def end_of_training(handler: Any) -> None:
     engine.state.device = torch.device("cpu")
     handler.attach(engine)
     engine.run([0])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A chosen model of both modalities."""
+    save_model(tmp_path, toy_regressor().eval(), EXTRA)
+    return tmp_path
+
+
+def end_with(handler: Any, folder: Path, batch: dict[str, Any], cohort: Cohort | None, **options: Any) -> MDRegressor:
+    """A training's end with this handler, and a network whose weights are not the chosen ones. The model it leaves."""
+    validator = evaluator(toy_regressor(load_model(folder)[0].modalities, seed=7), batch)
+    end_of_training(handler(validator, cohort or cohort_of(batch), str(folder), **options))
+    return load_model(folder)[0]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
